@@ -1,0 +1,313 @@
+package query
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mortise-storage/mortise/api/mortise/annotation"
+	"github.com/mortise-storage/mortise/storage/operation"
+	"github.com/mortise-storage/mortise/storage/problem"
+)
+
+// A Plan is how a statement is sent and read on one database: made when the database describes the
+// statement, immutable, and replaced when the database's types change.
+type Plan struct {
+	// Name is the name under which the statement is prepared on a connection; it is never used again
+	// for another plan.
+	Name string
+	// SQL is the text that is sent, with tag and row bound.
+	SQL string
+	// ParamOIDs are the types that the server reported for $1, $2, ...
+	ParamOIDs []uint32
+	// TwoSteps says that the statement must run in a transaction that is committed only after the
+	// number of affected rows was seen.
+	TwoSteps bool
+
+	statement     *Statement
+	prefix        string // what stands before the operator's own text
+	arguments     []argument
+	paramFormats  []int16
+	resultFormats []int16
+	fields        []pgconn.FieldDescription
+	columns       []columnPlan
+	affected      *columnPlan // the column that holds the count, if one does
+}
+
+type argument struct {
+	parameter *operation.Parameter
+	encode    encoder
+	typeName  string
+}
+
+type columnPlan struct {
+	position int
+	column   *operation.Column
+	decode   decoder
+}
+
+// A Describer asks a database about a statement.
+type Describer interface {
+	// Describe prepares the text and returns the types of its parameters and columns.
+	Describe(ctx context.Context, sql string) (*pgconn.StatementDescription, error)
+	// Types returns what is known about the database's types, after learning those given.
+	Types(ctx context.Context, oids []uint32) (*Types, error)
+}
+
+// Describe asks the database about the statement and, if all fits the contract, gives it its plan.
+// What does not fit is returned as problems; an error means that the database could not be asked.
+func (s *Statement) Describe(ctx context.Context, d Describer) (problem.List, error) {
+	described, err := d.Describe(ctx, s.Text())
+	if err != nil {
+		return s.refused(err)
+	}
+	before, after, way := s.boundText(described)
+	sql, prefix := s.Text(), s.tag()
+	twoSteps := false
+	var problems problem.List
+	if way == boundWrapped {
+		wrapped := s.tag() + before + s.compiled.Text + after
+		again, err := d.Describe(ctx, wrapped)
+		switch {
+		case err == nil:
+			sql, prefix, described = wrapped, s.tag()+before, again
+		case !isServerError(err):
+			return nil, err
+		default: // a write inside WITH cannot stand inside another one
+			twoSteps = true
+			problems = append(problems, s.problem(problem.Info, "row-bound-two-steps", problem.Position{},
+				"the bound on affected rows costs a second round trip, because the statement cannot be nested", "write it as a single INSERT, UPDATE or DELETE"))
+		}
+	}
+	if way == boundUnknown {
+		problems = append(problems, s.problem(problem.Info, "row-bound-unknown", problem.Position{},
+			fmt.Sprintf("the query does not tell how many rows it affects, so the bound of %d is not enforced", s.MaxRows),
+			`let it return the number in a column named "affected"`))
+	}
+	types, err := d.Types(ctx, oidsOf(described))
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{Name: s.planName(sql, described.ParamOIDs), SQL: sql, ParamOIDs: described.ParamOIDs,
+		TwoSteps: twoSteps, statement: s, prefix: prefix, fields: described.Fields}
+	problems = append(problems, plan.planArguments(types)...)
+	problems = append(problems, plan.planColumns(types)...)
+	if problems.Count(problem.Error) == 0 {
+		s.plan.Store(plan)
+	}
+	return problems, nil
+}
+
+// planName makes a name that stands for one text with one set of types: behind a pooler, a name that
+// another program prepared too can then never mean another statement. The generation tells plans
+// apart that were made before and after a change of the schema.
+func (s *Statement) planName(sql string, oids []uint32) string {
+	sum := sha256.Sum256(fmt.Append(nil, sql, oids))
+	return fmt.Sprintf("mortise_%x_%d", sum[:8], s.generation.Add(1))
+}
+
+// refused turns a server's refusal to prepare the statement into a problem.
+func (s *Statement) refused(err error) (problem.List, error) {
+	pgErr := serverError(err)
+	if pgErr == nil {
+		return nil, err
+	}
+	fix := hint(pgErr)
+	return problem.List{s.problem(problem.Error, "does-not-prepare", s.position(s.tag(), int(pgErr.Position)),
+		fmt.Sprintf("the database refuses the query: %s (SQLSTATE %s)", pgErr.Message, pgErr.Code), fix)}, nil
+}
+
+func hint(err *pgconn.PgError) string {
+	switch {
+	case err.Hint != "":
+		return strings.TrimSuffix(err.Hint, ".")
+	case err.Code == "42P18":
+		return "say which type the parameter has: @name::bigint"
+	case err.Code == "42P01":
+		return "create the table (mortise init applies a schema) or set the search_path of the role"
+	}
+	return ""
+}
+
+func (s *Statement) problem(severity problem.Severity, rule string, at problem.Position, message, fix string) problem.Problem {
+	if at == (problem.Position{}) {
+		at = s.source.locate(0)
+	}
+	return problem.Problem{Severity: severity, Rule: rule, Position: at, Key: s.Operation.Key, Message: message, Fix: fix}
+}
+
+func (p *Plan) planArguments(types *Types) problem.List {
+	var problems problem.List
+	s := p.statement
+	p.arguments = make([]argument, len(s.compiled.Args))
+	p.paramFormats = make([]int16, len(s.compiled.Args))
+	for i, index := range s.compiled.Args {
+		parameter := s.Operation.Parameters[index]
+		if i >= len(p.ParamOIDs) {
+			continue
+		}
+		t := types.lookup(p.ParamOIDs[i])
+		c, ok := fieldCodec(&parameter.Field, t)
+		if !ok {
+			problems = append(problems, s.problem(problem.Error, "parameter-type", problem.Position{},
+				fmt.Sprintf("@%s is %s, and the database wants %s for it", parameter.Name, parameter.TypeName(), t.Name), "cast it, or compare it with a column of a fitting type"))
+			continue
+		}
+		p.arguments[i] = argument{parameter: parameter, encode: c.encode, typeName: t.Name}
+		p.paramFormats[i] = t.format()
+	}
+	return problems
+}
+
+func (p *Plan) planColumns(types *Types) problem.List {
+	p.resultFormats = make([]int16, len(p.fields))
+	for i, f := range p.fields {
+		p.resultFormats[i] = types.lookup(f.DataTypeOID).format()
+	}
+	op := p.statement.Operation
+	switch op.Spec.GetResult() {
+	case annotation.Result_NONE:
+		return nil
+	case annotation.Result_AFFECTED:
+		return p.planAffected(types)
+	case annotation.Result_SCALAR:
+		if len(p.fields) == 0 {
+			return problem.List{p.statement.problem(problem.Error, "no-result", problem.Position{}, "the query returns nothing; one value is needed", "select it, or add RETURNING")}
+		}
+		return p.planColumn(types, op.Columns[0], 0)
+	}
+	var problems problem.List
+	for _, column := range op.Columns {
+		position, found := p.find(column)
+		problems = append(problems, found...)
+		if position >= 0 {
+			problems = append(problems, p.planColumn(types, column, position)...)
+		}
+	}
+	return problems
+}
+
+// planAffected finds the column that holds the number of affected rows, for statements that tell it
+// in a result instead of their command tag.
+func (p *Plan) planAffected(types *Types) problem.List {
+	position := p.statement.affectedField(p.fields)
+	if p.prefix != p.statement.tag() {
+		position = 0 // the row bound's own text
+	}
+	if position < 0 {
+		return nil
+	}
+	column := p.statement.Operation.Columns[0]
+	t := types.lookup(p.fields[position].DataTypeOID)
+	if t.class == classBool { // a function may answer whether it did something
+		decode, _ := boolCodec(t)
+		p.affected = &columnPlan{position: position, column: column, decode: func(wire []byte, v *operation.Value) error {
+			if err := decode.decode(wire, v); err != nil {
+				return err
+			}
+			if v.Bool {
+				v.Int = 1
+			}
+			return nil
+		}}
+		return nil
+	}
+	problems := p.planColumn(types, column, position)
+	if len(p.columns) > 0 {
+		p.affected, p.columns = &p.columns[0], nil
+	}
+	return problems
+}
+
+// affectedField returns the position of the column that holds the number of affected rows, or -1.
+func (s *Statement) affectedField(fields []pgconn.FieldDescription) int {
+	op := s.Operation
+	name := "affected"
+	if op.Spec.GetResult() == annotation.Result_AFFECTED {
+		name = s.columnName(op.Columns[0])
+	}
+	for i, f := range fields {
+		if strings.EqualFold(f.Name, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (p *Plan) planColumn(types *Types, column *operation.Column, position int) problem.List {
+	t := types.lookup(p.fields[position].DataTypeOID)
+	c, ok := fieldCodec(&column.Field, t)
+	if !ok {
+		return problem.List{p.statement.problem(problem.Error, "column-type", problem.Position{},
+			fmt.Sprintf("column %s has the type %s, and %s is needed", p.fields[position].Name, t.Name, column.TypeName()), "cast it in the query")}
+	}
+	p.columns = append(p.columns, columnPlan{position: position, column: column, decode: c.decode})
+	return nil
+}
+
+// columnName is the name under which the operator's query returns a column.
+func (s *Statement) columnName(c *operation.Column) string {
+	if renamed := s.source.Columns[c.Name]; renamed != "" {
+		return renamed
+	}
+	return c.Name
+}
+
+// find returns the position of a column in the result, by name without regard to case; -1 if it is
+// not there.
+func (p *Plan) find(column *operation.Column) (int, problem.List) {
+	name := p.statement.columnName(column)
+	position, several := -1, false
+	var all []string
+	for i, f := range p.fields {
+		all = append(all, f.Name)
+		if strings.EqualFold(f.Name, name) {
+			several = position >= 0
+			position = i
+		}
+	}
+	switch {
+	case several:
+		return -1, problem.List{p.statement.problem(problem.Error, "doubled-column", problem.Position{},
+			fmt.Sprintf("the query returns column %s twice", name), "rename one of them")}
+	case position < 0 && !column.MayBeMissing():
+		keys := p.statement.Operation.ColumnKeys(column)
+		fix := fmt.Sprintf("name it so, or set %s to the name that it has", keys[0])
+		if near := problem.Nearest(name, all); near != "" {
+			fix = fmt.Sprintf("did you mean %s? set %s to it", near, keys[0])
+		}
+		return -1, problem.List{p.statement.problem(problem.Error, "missing-column", problem.Position{},
+			fmt.Sprintf("the query returns no column %s; it returns %s", name, list(all)), fix)}
+	}
+	return position, nil
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "nothing"
+	}
+	return strings.Join(names, ", ")
+}
+
+func oidsOf(d *pgconn.StatementDescription) []uint32 {
+	oids := append([]uint32{}, d.ParamOIDs...)
+	for _, f := range d.Fields {
+		oids = append(oids, f.DataTypeOID)
+	}
+	return oids
+}
+
+// Description is what a connection needs to run the statement under the plan's name without asking
+// for the columns again.
+func (p *Plan) Description() *pgconn.StatementDescription {
+	return &pgconn.StatementDescription{Name: p.Name, SQL: p.SQL, ParamOIDs: p.ParamOIDs, Fields: p.fields}
+}
+
+// Formats returns the wire formats of the parameters and of the result's columns.
+func (p *Plan) Formats() (params, results []int16) { return p.paramFormats, p.resultFormats }
+
+// Statement returns the statement that the plan is for.
+func (p *Plan) Statement() *Statement { return p.statement }

@@ -1,0 +1,83 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mortise-storage/mortise/storage/fault"
+)
+
+func serverError(err error) *pgconn.PgError {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return pgErr
+	}
+	return nil
+}
+
+func isServerError(err error) bool { return serverError(err) != nil }
+
+// Fault turns what the server said about a statement into the error that the caller sees: the reason
+// by the class of the SQLSTATE, the place in the operator's own file. The server's message is kept
+// only where it cannot hold a value: not for errors about data, whose texts quote it.
+func (p *Plan) Fault(err *pgconn.PgError) *fault.Error {
+	s := p.statement
+	f := &fault.Error{Operation: s.Operation.Key, SQLState: err.Code, Cause: err}
+	if rows, ok := boundViolation(err); ok {
+		f.Reason, f.SQLState = fault.RowBound, ""
+		f.Message = fmt.Sprintf("the query hits %s rows, and at most %d are meant; nothing was changed. A predicate is missing in the query", rows, s.MaxRows)
+		f.Position = s.source.locate(0)
+		return f
+	}
+	if err.Position > 0 {
+		f.Position = s.position(p.prefix, int(err.Position))
+	}
+	f.Reason, f.Message = classify(err)
+	return f
+}
+
+// TooManyRows is the error for a write whose count was seen before its commit.
+func (c *Call) TooManyRows() *fault.Error {
+	s := c.Statement
+	return &fault.Error{Reason: fault.RowBound, Operation: s.Operation.Key, Position: s.source.locate(0),
+		Message: fmt.Sprintf("the query hits %d rows, and at most %d are meant; nothing was changed. A predicate is missing in the query", c.Affected, s.MaxRows)}
+}
+
+// classify follows PostgreSQL's table of error codes (its appendix A) by class.
+func classify(err *pgconn.PgError) (fault.Reason, string) {
+	constraint := ""
+	if err.ConstraintName != "" {
+		constraint = " (constraint " + err.ConstraintName + ")"
+	}
+	switch err.Code {
+	case "40001", "40P01", "55P03":
+		return fault.Conflict, "another transaction was in the way, again and again; nothing was changed"
+	case "40003":
+		return fault.UnknownOutcome, "the database does not know whether it was committed"
+	case "57014":
+		return fault.Timeout, "the statement was cancelled by the database"
+	case "25006":
+		return fault.Unavailable, "the server is read-only (a standby?)"
+	case "53300", "53400":
+		return fault.Overload, "the database refuses more work: " + err.Message
+	}
+	class := ""
+	if len(err.Code) >= 2 {
+		class = err.Code[:2]
+	}
+	switch class {
+	case "08", "57":
+		return fault.Unavailable, "the database is not available: " + err.Message
+	case "22", "54":
+		return fault.Rejected, "the database refuses the value" + constraint
+	case "23":
+		return fault.Rejected, "a constraint of the table refuses the row" + constraint
+	case "53", "58":
+		return fault.Unavailable, "the database lacks resources"
+	case "P0": // raised by the operator's own function or trigger
+		return fault.Rejected, "the operator's own SQL refuses it"
+	}
+	return fault.Query, "the database cannot run the query: " + err.Message
+}
