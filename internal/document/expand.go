@@ -97,8 +97,13 @@ func (e *expansion) variable(text string, start, end int, env func(string) (stri
 	}
 }
 
+// maxFaults is how many problems of one value are worth reporting.
+const maxFaults = 20
+
 func (e *expansion) fault(offset int, rule, message, fix string) {
-	e.faults = append(e.faults, fault{offset, rule, message, fix})
+	if len(e.faults) < maxFaults {
+		e.faults = append(e.faults, fault{offset, rule, message, fix})
+	}
 }
 
 func (e *expansion) copy(text string, from, to int) {

@@ -73,6 +73,13 @@ func TestExpandProblems(t *testing.T) {
 	}
 }
 
+func TestExpandReportsNoFlood(t *testing.T) {
+	_, found := Parse("q.yaml", []byte("k: "+strings.Repeat("${A}", 1000)), nil)
+	if len(found) != maxFaults {
+		t.Errorf("%d problems of one value", len(found))
+	}
+}
+
 func TestInclude(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, "add.sql", "\ufeff-- ${V} $${x}\r\nSELECT @a ä\n;")

@@ -77,6 +77,13 @@ func (s *source) offset(line, column int) int {
 	return i
 }
 
+// clamp moves a place behind the text or its line, where the parser may put a missing value, into
+// the text.
+func (s *source) clamp(line, column int) (int, int) {
+	s.offset(line, column)
+	return s.near.line, s.near.column
+}
+
 // lineText returns a line without its break.
 func (s *source) lineText(line int) string {
 	if line < 1 || line > len(s.starts) {

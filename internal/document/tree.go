@@ -49,7 +49,8 @@ func (b *builder) root(top *yaml.Node) *Node {
 }
 
 func (b *builder) position(y *yaml.Node) problem.Position {
-	return problem.Position{File: b.source.file, Line: y.Line, Column: y.Column}
+	line, column := b.source.clamp(y.Line, y.Column)
+	return problem.Position{File: b.source.file, Line: line, Column: column}
 }
 
 func (b *builder) report(n *Node, rule, message, fix string) {

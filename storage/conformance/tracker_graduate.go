@@ -37,7 +37,13 @@ func graduateCases() []swarmCase {
 				w.expect(peers{p, r}, peers{q})
 			}},
 		{name: "peer.graduate of a seeder makes no second row", on: keys(peerGraduate, peerAdd), says: adds,
-			run: func(w *swarm) { p := peer4(); w.put(seeder, p); w.graduate(p); w.graduate(p); w.expect(peers{p}, nobody) }},
+			run: func(w *swarm) {
+				p := peer4()
+				w.put(seeder, p)
+				w.graduate(p)
+				w.graduate(p)
+				w.expect(peers{p}, nobody)
+			}},
 		{name: "peer.graduate takes what the host knows of the client", on: keys(peerGraduate, downloadsInc), says: "the values of the host reach the queries that use them, and disturb no other",
 			run: func(w *swarm) {
 				p, q := peer4(), peer6()
@@ -111,8 +117,11 @@ func graduateCases() []swarmCase {
 // promoted graduates a peer and checks what is said of it.
 func (w *swarm) promoted(what string, p *trackerv1.Peer, want bool) {
 	w.t.Helper()
-	if got := w.graduate(p); got.Promoted == nil || *got.Promoted != want {
-		w.t.Errorf("graduating %s: promoted is %v; it should be %v", what, got.Promoted, want)
+	switch got := w.graduate(p); {
+	case got.Promoted == nil:
+		w.t.Errorf("graduating %s: promoted is not told; it should be %v", what, want)
+	case *got.Promoted != want:
+		w.t.Errorf("graduating %s: promoted is %v; it should be %v", what, *got.Promoted, want)
 	}
 }
 

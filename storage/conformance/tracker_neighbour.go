@@ -71,7 +71,7 @@ func expectBoth(w *swarm, seeders, leechers peers, v *swarm, n *trackerv1.Peer, 
 		w.expect(seeders, leechers)
 		seeders, leechers = nobody, nobody
 	}
-	if role == seeder {
+	if role {
 		seeders = append(slices.Clone(seeders), n)
 	} else {
 		leechers = append(slices.Clone(leechers), n)

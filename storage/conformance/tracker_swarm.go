@@ -317,7 +317,7 @@ func name(p *trackerv1.Peer) string {
 }
 
 func roleName(role bool) string {
-	if role == seeder {
+	if role {
 		return "seeder"
 	}
 	return "leecher"

@@ -36,13 +36,6 @@ const BinariesVariable = "MORTISE_PG_BIN"
 // OldestMajor is the oldest major version of PostgreSQL that Start accepts.
 const OldestMajor = 12
 
-// The names inside the server.
-const (
-	roleName     = "mortise"
-	databaseName = "mortise"
-	adminName    = "postgres" // superuser and maintenance database of initdb
-)
-
 // Errors to test for with errors.Is. The errors returned say more, and what to do.
 var (
 	// ErrNotInstalled means that no usable PostgreSQL server was found on the machine.

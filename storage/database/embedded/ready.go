@@ -11,6 +11,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// The names inside the server.
+const (
+	roleName     = "mortise"
+	databaseName = "mortise"
+	adminName    = "postgres" // superuser and maintenance database of initdb
+)
+
 const (
 	// attemptTimeout bounds one attempt to connect.
 	attemptTimeout = 5 * time.Second

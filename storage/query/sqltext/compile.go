@@ -1,6 +1,7 @@
 package sqltext
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -71,8 +72,8 @@ func Compile(source string, declared []Parameter) (*Compiled, []Finding) {
 	tokens, err := Tokenize(source)
 	r := resolve(source, tokens, declared)
 	found := r.found
-	if err, ok := err.(*SyntaxError); ok {
-		found.error(RuleUnterminated, err.Offset, fmt.Sprintf("the %s that starts here is never closed", err.What), "close it")
+	if open := (*SyntaxError)(nil); errors.As(err, &open) {
+		found.error(RuleUnterminated, open.Offset, fmt.Sprintf("the %s that starts here is never closed", open.What), "close it")
 		return nil, found.sorted()
 	}
 	s, wrong := checkStatement(source, r.out)

@@ -67,9 +67,15 @@ func checkOffsets(t *testing.T, source string, c *Compiled) {
 	last, position := -1, 0
 	for i, r := range c.Text {
 		position++
-		offset, ok := c.SourceOffset(position)
-		if !ok || offset != c.Origin(i) || offset < last || offset >= len(source) {
-			t.Fatalf("%q: position %d maps to %d (%v), after %d", source, position, offset, ok, last)
+		offset := c.Origin(i)
+		if offset < last || offset >= len(source) {
+			t.Fatalf("%q: offset %d maps to %d, after %d", source, i, offset, last)
+		}
+		// Each call counts characters from the start: all of them only in short texts.
+		if position < 200 {
+			if reported, ok := c.SourceOffset(position); !ok || reported != offset {
+				t.Fatalf("%q: position %d maps to %d (%v), want %d", source, position, reported, ok, offset)
+			}
 		}
 		replaced := source[offset] == '@' || source[offset] == '$'
 		if got, _ := utf8.DecodeRuneInString(source[offset:]); got != r && !(replaced && (r == '$' || isDigit(byte(r)))) {

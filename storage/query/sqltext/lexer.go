@@ -23,14 +23,18 @@ func Tokenize(sql string) ([]Token, error) {
 
 // lexer is the state of one run over a text.
 type lexer struct {
-	src string
-	pos int
-	err *SyntaxError
+	src   string
+	pos   int
+	signs int // up to this offset there are only + and -, each an operator of its own
+	err   *SyntaxError
 }
 
 // next moves behind the token that starts at pos and returns its kind.
 func (l *lexer) next() Kind {
 	switch c := l.src[l.pos]; {
+	case l.pos < l.signs:
+		l.pos++
+		return Operator
 	case isSpace(c):
 		l.skip(isSpace)
 		return Space
@@ -51,7 +55,8 @@ func (l *lexer) next() Kind {
 		l.number()
 		return Number
 	case isOperatorByte(c):
-		l.pos += operatorLength(l.src[l.pos:])
+		first, run := operatorRun(l.src[l.pos:])
+		l.pos, l.signs = l.pos+first, l.pos+run
 		return Operator
 	default:
 		return l.punctuation()

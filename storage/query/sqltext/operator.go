@@ -7,24 +7,26 @@ const operatorBytes = "~!@#^&|`?+-*/%<>="
 
 func isOperatorByte(c byte) bool { return strings.IndexByte(operatorBytes, c) >= 0 }
 
-// operatorLength returns the length of the operator at the start of s, by the rules of PostgreSQL's
-// manual, "Operators" in the chapter on lexical structure: the longest run, up to a comment; + and -
-// may end a longer operator only if it has a character that standard SQL's operators do not have.
-func operatorLength(s string) int {
-	n := 0
-	for n < len(s) && isOperatorByte(s[n]) {
-		if n > 0 && (strings.HasPrefix(s[n:], "--") || strings.HasPrefix(s[n:], "/*")) {
+// operatorRun splits the run of operator characters at the start of s by the rules of PostgreSQL's
+// manual, "Operators" in the chapter on lexical structure: the longest run up to a comment is one
+// operator, but + and - may end a longer one only if it has a character that standard SQL's operators
+// do not have. So the run is an operator of length first, and then only single signs up to length run.
+// Both come from one look at the run, because a look for each sign would make long runs quadratic.
+func operatorRun(s string) (first, run int) {
+	for run < len(s) && isOperatorByte(s[run]) {
+		if run > 0 && (strings.HasPrefix(s[run:], "--") || strings.HasPrefix(s[run:], "/*")) {
 			break
 		}
-		n++
+		run++
 	}
-	if strings.ContainsAny(s[:n], "~!@#^&|`?%") {
-		return n
+	first = run
+	if strings.ContainsAny(s[:run], "~!@#^&|`?%") {
+		return first, run
 	}
-	for n > 1 && (s[n-1] == '+' || s[n-1] == '-') {
-		n--
+	for first > 1 && (s[first-1] == '+' || s[first-1] == '-') {
+		first--
 	}
-	return n
+	return first, run
 }
 
 // endsInAt holds the known operators that end in @: PostgreSQL's own, then those of ltree, PGroonga
@@ -58,14 +60,8 @@ func wordSet(s string) map[string]bool {
 }
 
 // mayTouchParameter reports whether run, once the @ behind it is taken away, is one or more operators
-// that may stand right before a parameter.
+// that may stand right before a parameter. The signs that operatorRun splits off always may.
 func mayTouchParameter(run string) bool {
-	for run != "" {
-		n := operatorLength(run)
-		if !beforeParameter[run[:n]] {
-			return false
-		}
-		run = run[n:]
-	}
-	return true
+	first, _ := operatorRun(run)
+	return beforeParameter[run[:first]]
 }

@@ -92,10 +92,9 @@ func (r *resolver) at(i int) {
 
 // parameter takes the last @ of an operator and the name behind it as a parameter.
 func (r *resolver) parameter(operator, name Token) {
-	for start := operator.Start; start < operator.End-1; {
-		n := operatorLength(r.source[start : operator.End-1])
-		r.out = append(r.out, Token{Operator, start, start + n})
-		start += n
+	length, _ := operatorRun(r.source[operator.Start : operator.End-1])
+	for start := operator.Start; start < operator.End-1; start, length = start+length, 1 {
+		r.out = append(r.out, Token{Operator, start, start + length})
 	}
 	use := Token{parameter, operator.End - 1, name.End}
 	word := name.text(r.source)

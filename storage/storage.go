@@ -1,0 +1,379 @@
+// Package storage is the storage as a whole: it is opened from a Config, serves the API's services
+// over any gRPC transport or in-process, watches over its database, and is closed.
+//
+// It must not know go-plugin: how a host reaches it is package mortise's affair.
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
+	"github.com/mortise-storage/mortise/storage/database"
+	"github.com/mortise-storage/mortise/storage/database/embedded"
+	"github.com/mortise-storage/mortise/storage/metrics"
+	"github.com/mortise-storage/mortise/storage/operation"
+	"github.com/mortise-storage/mortise/storage/problem"
+	"github.com/mortise-storage/mortise/storage/query"
+	"github.com/mortise-storage/mortise/storage/tracker"
+)
+
+// Embedded is the connection string that runs a private PostgreSQL.
+const Embedded = "embedded"
+
+// Files are the .proto files of the built-in contract.
+func Files() []protoreflect.FileDescriptor {
+	return []protoreflect.FileDescriptor{trackerv1.File_mortise_tracker_v1_tracker_proto}
+}
+
+// Contract reads the built-in contract and further annotated files.
+func Contract(further ...protoreflect.FileDescriptor) (*operation.Contract, error) {
+	return operation.Load(append(Files(), further...)...)
+}
+
+// A Config is what an operator decides.
+type Config struct {
+	// Connection is a DSN or URL, or Embedded.
+	Connection string
+	// EmbeddedDir is the data folder of the embedded server; empty is its default.
+	EmbeddedDir string
+	// Sources are the queries.
+	Sources query.Sources
+	// Settings hold the settings message of each section that is served, by the section's name.
+	Settings map[string]proto.Message
+	// Mode, CallTimeout, MaxWaiting, RetryFor: as in database.Options.
+	Mode        database.Mode
+	CallTimeout time.Duration
+	MaxWaiting  int
+	RetryFor    time.Duration
+}
+
+// Options are what the program around the storage decides. The zero value is usable.
+type Options struct {
+	// Contract is the operations; nil is the built-in contract.
+	Contract *operation.Contract
+	Logger   *slog.Logger
+	// Schema is applied to an embedded server when it is started, before queries are described.
+	// On any other server schemas are only applied when the operator says so.
+	Schema string
+	// Clock replaces the system's clock; for tests.
+	Clock func() time.Time
+	// Database is passed on, for what tests need: Dial.
+	Database database.Options
+	// Quiet leaves the background work out: for commands that only look.
+	Quiet bool
+}
+
+// A State is how a storage is doing.
+type State int
+
+// The states. They are those of the plugin API.
+const (
+	Degraded State = iota
+	Serving
+	Misconfigured
+	Closed
+)
+
+// A Storage serves the domains of one operator's file.
+type Storage struct {
+	contract *operation.Contract
+	config   Config
+	options  Options
+	logger   *slog.Logger
+
+	server   *embedded.Server
+	pool     *database.Pool
+	set      *query.Set
+	executor *query.Executor
+	registry *prometheus.Registry
+	services services
+	tracker  *tracker.Service
+
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	once   sync.Once
+
+	mu       sync.Mutex
+	state    State
+	reason   string
+	problems problem.List
+	about    database.Server
+	settled  chan struct{} // closed when the database described the queries for the first time
+}
+
+// Open makes a storage. What is wrong with the queries themselves is returned as a problem.List. A
+// database that cannot be reached is no error: the storage starts degraded, keeps trying, and tells
+// so in Health. Close must be called in the end.
+func Open(ctx context.Context, config Config, options Options) (*Storage, error) {
+	s := &Storage{config: config, options: options, logger: options.Logger, contract: options.Contract,
+		reason: "the database was not reached yet", settled: make(chan struct{})}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.contract == nil {
+		contract, err := Contract()
+		if err != nil {
+			return nil, err
+		}
+		s.contract = contract
+	}
+	set, problems := query.CompileSet(s.contract, config.Sources)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	s.set = set
+	if err := s.openDatabase(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openServices(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	background, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.work.Go(func() { s.settle(background) })
+	return s, nil
+}
+
+func (s *Storage) openDatabase(ctx context.Context) error {
+	connection := s.config.Connection
+	if connection == Embedded {
+		server, err := embedded.Start(ctx, embedded.Options{DataDir: s.config.EmbeddedDir, Logger: s.logger})
+		if err != nil {
+			return err
+		}
+		s.server = server
+		connection = server.ConnString()
+	}
+	s.registry = prometheus.NewRegistry()
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	observer := metrics.NewOperations(s.contract, s.set, s.registry, s.logger)
+	options := s.options.Database
+	options.ConnString, options.Observer, options.Logger = connection, observer, s.logger
+	options.Mode, options.CallTimeout = s.config.Mode, s.config.CallTimeout
+	options.MaxWaiting, options.RetryFor = s.config.MaxWaiting, s.config.RetryFor
+	pool, err := database.Open(options)
+	if err != nil {
+		s.stopServer()
+		return err
+	}
+	s.pool = pool
+	metrics.RegisterPool(s.registry, pool.Stat)
+	s.executor = query.NewExecutor(s.contract, s.set, pool, observer, s.options.Clock)
+	return nil
+}
+
+func (s *Storage) openServices() error {
+	composed := map[string]any{}
+	if s.set.Serves(tracker.Section) {
+		settings, ok := s.config.Settings[tracker.Section].(*trackerv1.Settings)
+		if !ok {
+			return errors.New("the settings of the section tracker are missing")
+		}
+		s.tracker = tracker.New(s.executor, settings, s.logger, s.registry)
+		composed[trackerv1.Swarms_ServiceDesc.ServiceName] = s.tracker
+		composed[trackerv1.Data_ServiceDesc.ServiceName] = s.tracker
+	}
+	var err error
+	s.services, err = buildServices(s.contract, s.set, s.executor, composed, s.logger, s.whyNot)
+	return err
+}
+
+// settle reaches for the database until it has described every query, then starts the background
+// work. Later losses are seen by the calls themselves, and by Health.
+func (s *Storage) settle(ctx context.Context) {
+	const longest = 5 * time.Second
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, longest) {
+		problems, err := s.describe(ctx)
+		switch {
+		case err == nil && problems.Err() == nil:
+			s.become(Serving, "", problems)
+			if s.tracker != nil && !s.options.Quiet {
+				s.tracker.Start()
+			}
+			close(s.settled)
+			return
+		case err == nil:
+			s.become(Misconfigured, "the queries do not fit the database: "+problems.Error(), problems)
+			close(s.settled)
+			return
+		default:
+			s.become(Degraded, err.Error(), nil)
+			s.logger.Warn("the database cannot be reached; trying again", "error", err.Error())
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+func (s *Storage) describe(ctx context.Context) (problem.List, error) {
+	if s.server != nil && s.options.Schema != "" {
+		if err := s.apply(ctx, s.options.Schema); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.pool.FindMode(ctx); err != nil {
+		return nil, err
+	}
+	conn, err := s.pool.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	about, err := conn.Server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.about = about
+	s.mu.Unlock()
+	var problems problem.List
+	for _, statement := range s.set.Statements() {
+		found, err := statement.Describe(ctx, conn)
+		if err != nil {
+			return nil, fmt.Errorf("describing %s: %w", statement.Operation.Key, err)
+		}
+		problems = append(problems, found...)
+	}
+	return problems, nil
+}
+
+func (s *Storage) apply(ctx context.Context, schema string) error {
+	conn, err := s.pool.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if err := conn.ExecScript(ctx, schema); err != nil {
+		return fmt.Errorf("applying the schema: %w", err)
+	}
+	return nil
+}
+
+func (s *Storage) become(state State, reason string, problems problem.List) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == Closed {
+		return
+	}
+	s.state, s.reason, s.problems = state, reason, problems
+}
+
+// Settled waits until the database has described the queries, or ctx ends. It returns what was
+// found: problems of severity Error mean that the storage is misconfigured, and does not serve.
+func (s *Storage) Settled(ctx context.Context) (problem.List, error) {
+	select {
+	case <-s.settled:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.problems, nil
+	case <-ctx.Done():
+		_, reason := s.Health(context.Background())
+		return nil, fmt.Errorf("%s: %w", reason, ctx.Err())
+	}
+}
+
+// Apply runs a schema's script; it is what `mortise init` does.
+func (s *Storage) Apply(ctx context.Context, schema string) error { return s.apply(ctx, schema) }
+
+// Gatherer returns all metrics.
+func (s *Storage) Gatherer() prometheus.Gatherer { return s.registry }
+
+// About says what the database is, how statements are sent, and how the database is reached (without
+// its password).
+func (s *Storage) About() (server, mode, target string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.about.Product != "" {
+		server = s.about.String()
+	}
+	return server, s.pool.Mode().String(), s.pool.Target()
+}
+
+// Domains are the sections that are served.
+func (s *Storage) Domains() []string {
+	var names []string
+	for _, section := range s.contract.Sections() {
+		if s.set.Serves(section.Name) {
+			names = append(names, section.Name)
+		}
+	}
+	return names
+}
+
+// Health says how the storage is doing now; while it serves, it asks the database.
+func (s *Storage) Health(ctx context.Context) (State, string) {
+	s.mu.Lock()
+	state, reason := s.state, s.reason
+	s.mu.Unlock()
+	if state != Serving {
+		return state, reason
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	conn, err := s.pool.Connect(ctx)
+	if err != nil {
+		return Degraded, err.Error()
+	}
+	defer conn.Release()
+	server, err := conn.Server(ctx)
+	if err != nil {
+		return Degraded, "the database does not answer"
+	}
+	if server.ReadOnly {
+		return Degraded, "the server is read-only (a standby?)"
+	}
+	return Serving, ""
+}
+
+// whyNot returns why calls cannot be answered at all; "" if they can be tried.
+func (s *Storage) whyNot() (State, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state, s.reason
+}
+
+// Close stops the background work, waits for calls that are under way, closes the connections and
+// stops an embedded server. It may be called more than once.
+func (s *Storage) Close() {
+	s.once.Do(func() {
+		s.become(Closed, "the storage is closed", nil)
+		if s.cancel != nil {
+			s.cancel()
+		}
+		s.work.Wait()
+		if s.tracker != nil {
+			s.tracker.Close()
+		}
+		if s.pool != nil {
+			s.pool.Close()
+		}
+		s.stopServer()
+	})
+}
+
+func (s *Storage) stopServer() {
+	if s.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := s.server.Stop(ctx); err != nil {
+		s.logger.Error("the embedded server did not stop in order", "error", err.Error())
+	}
+}

@@ -1,0 +1,153 @@
+package tracker
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
+	"github.com/mortise-storage/mortise/storage/query"
+)
+
+// RunGC implements the method of the API: chunks of at most gc_limit rows, each a transaction of its
+// own, until one is not full. A query without @limit, or one that does not tell how many rows it
+// deleted, runs once.
+func (s *Service) RunGC(ctx context.Context, _ *trackerv1.RunGCRequest) (*trackerv1.RunGCResponse, error) {
+	start := time.Now()
+	defer func() { s.metrics.gcDuration.Observe(float64(time.Since(start)) / float64(time.Millisecond)) }()
+	cutoff := s.executor.Now().Add(-s.lifetime())
+	limit := s.settings.GetGcLimit()
+	var deleted int64
+	for {
+		call, err := s.executor.Call(trackerv1.Operations_GC_FullMethodName, &trackerv1.GCParameters{
+			Created: timestamppb.New(cutoff), Limit: &limit, Lifetime: proto.Int64(int64(s.lifetime().Seconds()))})
+		if err != nil {
+			return nil, err
+		}
+		s.executor.Run(ctx, query.Calls(call))
+		if call.Err != nil {
+			return nil, call.Err
+		}
+		if !call.Counted {
+			return &trackerv1.RunGCResponse{}, nil
+		}
+		deleted += call.Affected
+		s.metrics.gcDeleted.Add(float64(call.Affected))
+		if !call.Statement.Uses("limit") || call.Affected < limit {
+			return &trackerv1.RunGCResponse{Deleted: &deleted}, nil
+		}
+	}
+}
+
+// collect is one scheduled collection. Its errors are told and do not end the schedule.
+func (s *Service) collect(ctx context.Context) {
+	if _, err := s.RunGC(ctx, nil); err != nil && ctx.Err() == nil {
+		s.metrics.gcErrors.Inc()
+		s.logger.Error("the collection of stale peers failed; the next one tries again", "error", err.Error())
+	}
+}
+
+// Stats implements the method of the API: both queries on one connection, one after the other, each
+// for itself.
+func (s *Service) Stats(ctx context.Context, _ *trackerv1.StatsRequest) (*trackerv1.StatsResponse, error) {
+	peers, err := s.executor.Call(trackerv1.Operations_PeerCount_FullMethodName,
+		&trackerv1.PeerCountParameters{AliveSince: timestamppb.New(s.executor.Now().Add(-s.lifetime()))})
+	if err != nil {
+		return nil, err
+	}
+	flight := query.Calls(peers)
+	var hashes *query.Call
+	if s.configured(trackerv1.Operations_InfoHashCount_FullMethodName) {
+		if hashes, err = s.executor.Call(trackerv1.Operations_InfoHashCount_FullMethodName, &trackerv1.InfoHashCountParameters{}); err != nil {
+			return nil, err
+		}
+		flight.Then(hashes)
+	}
+	s.executor.Run(ctx, flight)
+	if err := flight.Err(); err != nil {
+		return nil, err
+	}
+	response := &trackerv1.StatsResponse{}
+	if peers.Found() {
+		row := peers.Rows[0].(*trackerv1.Counts)
+		response.Seeders, response.Leechers = row.GetSeeders(), row.GetLeechers()
+	}
+	if hashes != nil {
+		response.InfoHashes = proto.Int64(0)
+		if hashes.Found() {
+			response.InfoHashes = proto.Int64(hashes.Rows[0].(*trackerv1.InfoHashes).GetInfoHashes())
+		}
+	}
+	return response, nil
+}
+
+// observe is one scheduled count for the gauges. When it fails they keep their last value: zero
+// would look like an empty tracker.
+func (s *Service) observe(ctx context.Context) {
+	start := time.Now()
+	stats, err := s.Stats(ctx, nil)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.logger.Error("the statistics failed; the gauges keep their last values", "error", err.Error())
+		}
+		return
+	}
+	s.metrics.seeders.Set(float64(stats.GetSeeders()))
+	s.metrics.leechers.Set(float64(stats.GetLeechers()))
+	if stats.InfoHashes != nil {
+		s.metrics.infoHashes.Set(float64(stats.GetInfoHashes()))
+	}
+	if interval := s.settings.GetPrometheusReportingInterval().AsDuration(); interval > 0 {
+		s.metrics.statsSkipped.Add(float64(time.Since(start) / interval))
+	}
+}
+
+// Capabilities implements the method of the API.
+func (s *Service) Capabilities(context.Context, *trackerv1.CapabilitiesRequest) (*trackerv1.CapabilitiesResponse, error) {
+	response := &trackerv1.CapabilitiesResponse{
+		Peers:       s.configured(trackerv1.Swarms_PutPeer_FullMethodName),
+		Data:        s.configured(trackerv1.Data_Load_FullMethodName),
+		Downloads:   s.configured(trackerv1.Operations_DownloadsInc_FullMethodName) && s.configured(trackerv1.Operations_DownloadsGet_FullMethodName),
+		Families:    s.configured(trackerv1.Operations_FamilyCount_FullMethodName),
+		Collects:    s.configured(trackerv1.Operations_GC_FullMethodName),
+		Preservable: true,
+	}
+	for _, statement := range s.executor.Set().Statements() {
+		if statement.Operation.Section == Section {
+			response.Queries = append(response.Queries, statement.Operation.Key)
+		}
+	}
+	return response, nil
+}
+
+// metrics keep the names that MoChi's and chihaya's dashboards know, and add our own.
+type metrics struct {
+	gcDuration                    prometheus.Histogram
+	seeders, leechers, infoHashes prometheus.Gauge
+	gcDeleted, gcErrors           prometheus.Counter
+	statsSkipped                  prometheus.Counter
+}
+
+func newMetrics(prefix string, registerer prometheus.Registerer) *metrics {
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "_storage_" + name, Help: help})
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "mortise_tracker_" + name, Help: help})
+	}
+	m := &metrics{
+		gcDuration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + "_storage_gc_duration_milliseconds",
+			Help: "How long a collection of stale peers took.", Buckets: prometheus.ExponentialBuckets(9.375, 2, 10)}),
+		seeders:      gauge("seeders_count", "Seeders in all swarms."),
+		leechers:     gauge("leechers_count", "Leechers in all swarms."),
+		infoHashes:   gauge("infohashes_count", "Info hashes that have peers."),
+		gcDeleted:    counter("gc_deleted_total", "Stale peers deleted."),
+		gcErrors:     counter("gc_errors_total", "Collections that failed."),
+		statsSkipped: counter("stats_skipped_total", "Statistics left out because the one before took longer than the interval."),
+	}
+	registerer.MustRegister(m.gcDuration, m.seeders, m.leechers, m.infoHashes, m.gcDeleted, m.gcErrors, m.statsSkipped)
+	return m
+}
