@@ -109,6 +109,8 @@ type Storage struct {
 	problems problem.List
 	about    database.Server
 	settled  chan struct{} // closed when the database described the queries for the first time
+
+	attempted chan struct{} // closed when the first attempt at that has ended
 }
 
 // Open makes a storage. What is wrong with the queries themselves is returned as a problem.List. A
@@ -116,7 +118,7 @@ type Storage struct {
 // so in Health. Close must be called in the end.
 func Open(ctx context.Context, config Config, options Options) (*Storage, error) {
 	s := &Storage{config: config, options: options, logger: options.Logger, contract: options.Contract,
-		reason: "the database was not reached yet", settled: make(chan struct{})}
+		reason: "the database was not reached yet", settled: make(chan struct{}), attempted: make(chan struct{})}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -193,6 +195,8 @@ func (s *Storage) openServices() error {
 // work. Later losses are seen by the calls themselves, and by Health.
 func (s *Storage) settle(ctx context.Context) {
 	const longest = 5 * time.Second
+	tried := sync.OnceFunc(func() { close(s.attempted) })
+	defer tried()
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, longest) {
 		problems, err := s.describe(ctx)
 		switch {
@@ -210,6 +214,7 @@ func (s *Storage) settle(ctx context.Context) {
 		default:
 			s.become(Degraded, err.Error(), nil)
 			s.logger.Warn("the database cannot be reached; trying again", "error", err.Error())
+			tried()
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -287,6 +292,10 @@ func (s *Storage) Settled(ctx context.Context) (problem.List, error) {
 		return nil, fmt.Errorf("%s: %w", reason, ctx.Err())
 	}
 }
+
+// Attempted is closed when the database was reached, or not, for the first time; Health then says
+// which.
+func (s *Storage) Attempted() <-chan struct{} { return s.attempted }
 
 // Apply runs a schema's script; it is what `mortise init` does.
 func (s *Storage) Apply(ctx context.Context, schema string) error { return s.apply(ctx, schema) }

@@ -1,16 +1,64 @@
+// Command tracker is a BitTorrent tracker, HTTP and UDP, that keeps its swarms in the storage plugin
+// Mortise: an example of a host, complete enough to be used.
 package main
 
 import (
-	_ "github.com/anacrolix/torrent"
-	_ "github.com/anacrolix/torrent/bencode"
-	_ "github.com/anacrolix/torrent/tracker"
-	_ "github.com/jackc/pgx/v5"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp"
-	_ "github.com/prometheus/common/expfmt"
-	_ "github.com/spf13/cobra"
-	_ "go.uber.org/goleak"
-	_ "golang.org/x/sync/errgroup"
-	_ "google.golang.org/grpc"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mortise-storage/mortise/examples/tracker/swarmdemo"
 )
 
-func main() {}
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "tracker:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has been called
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tracker",
+		Short: "A BitTorrent tracker whose swarms live in your own database",
+		// An error of the run is no reason to print how to use the program.
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(serveCommand(), approveCommand(), demoCommand(), swarmClientCommand())
+	return root
+}
+
+// plugin holds the flags that say which plugin to start, and with what.
+type plugin struct {
+	program, config string
+}
+
+func (p *plugin) flags(c *cobra.Command) {
+	c.Flags().StringVar(&p.program, "plugin", "../bin/mortise", "the `path` of the plugin's binary")
+	c.Flags().StringVar(&p.config, "config", "queries.yaml", "the operator's `file`: the database and the queries")
+}
+
+// logger writes to standard error.
+func logger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// swarmClientCommand is how the demo runs itself again as a client.
+func swarmClientCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    swarmdemo.ClientCommand,
+		Hidden: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			return swarmdemo.Client(c.Context(), args, c.OutOrStdout(), c.InOrStdin())
+		},
+	}
+}

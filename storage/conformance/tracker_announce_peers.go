@@ -221,7 +221,12 @@ func requesterCases() []swarmCase {
 			run: func(w *swarm) {
 				p, q := peer6(), peer6()
 				w.put(leecher, p, q)
-				w.listsFor(p, seeder, 50, peers{q})
+				for _, requester := range (peers{p, twin(p)}) {
+					got := w.list(&trackerv1.AnnouncePeersRequest{ForSeeder: true, Want: 50, V6: true, Requester: requester})
+					if wrong := misplaced(got, peers{q}); wrong != "" {
+						w.t.Errorf("IPv6 peers for a certain seeder: %s", wrong)
+					}
+				}
 			}},
 		{name: "announce leaves the requester out under another id", on: lists, says: says,
 			run: func(w *swarm) {

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"unicode/utf8"
 
@@ -81,6 +82,20 @@ func (f *Field) TypeName() string {
 // Identity says that a query which does not use the parameter hits rows that the call does not mean.
 func (p *Parameter) Identity() bool { return p.Rules.GetIdentity() }
 
+// Asked says whether a request gives the parameter a value of its own: fields without presence count as
+// not given when they are zero or empty.
+func (p *Parameter) Asked(v *Value) bool {
+	switch {
+	case p.List:
+		return len(v.List) > 0
+	case v.Null:
+		return false
+	case p.leaf.HasPresence():
+		return true
+	}
+	return v.Bool || v.Int != 0 || v.Float != 0 || v.Text != "" || len(v.Bytes) > 0 || v.Addr.IsValid()
+}
+
 // MayBeMissing says that a result without the column is allowed.
 func (c *Column) MayBeMissing() bool { return c.Rules.GetMayBeMissing() }
 
@@ -139,6 +154,11 @@ func (f *Field) check(v *Value) string {
 		return f.checkText(v.Text)
 	case Int:
 		return f.checkRange(v.Int)
+	case Time:
+		// The range of google.protobuf.Timestamp, and well within that of every type of the database.
+		if year := v.Time.Year(); year < 1 || year > 9999 {
+			return "must be a time between the years 1 and 9999"
+		}
 	case Addr:
 		if !v.Addr.IsValid() {
 			return "must be an IP address of 4 or 16 bytes"
@@ -181,6 +201,9 @@ func (f *Field) checkLength(n int, unit string) string {
 }
 
 func (f *Field) checkRange(n int64) string {
+	if lowest, highest := width(f.leaf.Kind()); n < lowest || n > highest {
+		return "must fit into 32 bits"
+	}
 	if f.Rules == nil {
 		return ""
 	}
@@ -191,6 +214,17 @@ func (f *Field) checkRange(n int64) string {
 		return fmt.Sprintf("must be at most %d", *f.Rules.Max)
 	}
 	return ""
+}
+
+// width is the range of an integer type of protobuf.
+func width(kind protoreflect.Kind) (lowest, highest int64) {
+	switch kind {
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind:
+		return math.MinInt32, math.MaxInt32
+	case protoreflect.Uint32Kind:
+		return 0, math.MaxUint32
+	}
+	return math.MinInt64, math.MaxInt64
 }
 
 // clamp brings a number into the field's range and says whether it had to.
@@ -255,3 +289,6 @@ func (s *Section) NewSettings() proto.Message {
 	}
 	return messageType(s.SettingsMessage).New().Interface()
 }
+
+// Declaration is the full name of the field that declares a parameter or column.
+func (f *Field) Declaration() protoreflect.FullName { return f.leaf.FullName() }

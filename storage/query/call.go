@@ -51,7 +51,7 @@ func NewCall(s *Statement, request proto.Message, now time.Time, observer Observ
 		return nil, err
 	}
 	for i, p := range s.Operation.Parameters {
-		if p.Rules.GetCapability() && !s.uses[i] && !values[i].Null && len(values[i].List) == 0 {
+		if p.Rules.GetCapability() && !s.uses[i] && p.Asked(&values[i]) {
 			return nil, fault.New(fault.Unsupported, s.Operation.Key, "the request sets %s, which the operator's query does not use", p.Name)
 		}
 	}
@@ -113,8 +113,11 @@ func (c *Call) Read(p *Plan, reader *pgconn.ResultReader) error {
 	if err != nil {
 		return err
 	}
-	if p.affected == nil && (tag.Insert() || tag.Update() || tag.Delete() || isMerge(tag)) {
+	switch {
+	case tag.Insert() || tag.Update() || tag.Delete() || isMerge(tag): // also with RETURNING
 		c.Affected, c.Counted = tag.RowsAffected(), true
+	case p.affected != nil:
+		c.Counted = true // a query that tells the number, and gives no row, changed nothing
 	}
 	return bad
 }
@@ -125,7 +128,6 @@ func isMerge(tag pgconn.CommandTag) bool {
 }
 
 func (c *Call) readAffected(p *Plan, wire [][]byte) error {
-	c.Counted = true
 	if wire[p.affected.position] == nil {
 		return nil // NULL: nothing was changed
 	}

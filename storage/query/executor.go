@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/mortise-storage/mortise/api/mortise/annotation"
 	"github.com/mortise-storage/mortise/storage/fault"
 	"github.com/mortise-storage/mortise/storage/operation"
 )
@@ -79,17 +80,18 @@ func (e *Executor) Invoke(ctx context.Context, op *operation.Operation, request 
 		return nil, err
 	}
 	if op.Empty(request) {
-		call.Counted = true
-		return call.affectedOrEmpty()
+		return call.nothing()
 	}
 	e.Run(ctx, Calls(call))
 	return call.Answer()
 }
 
-func (c *Call) affectedOrEmpty() (proto.Message, error) {
-	if len(c.Statement.Operation.Columns) == 0 {
-		return c.Statement.Operation.NewRow(), nil
+// nothing answers a call that has nothing to do: nothing was changed, nothing was found.
+func (c *Call) nothing() (proto.Message, error) {
+	if c.Statement.Operation.Spec.GetResult() != annotation.Result_AFFECTED {
+		return c.Statement.Operation.NewResponse(nil), nil
 	}
+	c.Counted = true
 	return c.affectedResponse()
 }
 

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -121,6 +122,9 @@ func TestLeftBehind(t *testing.T) {
 	if !strings.Contains(recorded.text(), "stopping the server of a program that was killed") {
 		t.Error("the log does not tell about the server that was left behind")
 	}
+	stranger := &process{name: "another run", cmd: s.process.cmd, log: s.process.log, exited: s.process.exited}
+	_, err := awaitReady(limited(t), stranger, s.AdminConnString(), 5*pollInterval)
+	expectError(t, err, nil, "did not answer")
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,6 +157,41 @@ func replacePID(t *testing.T, file string, pid int) {
 	_, rest, _ := strings.Cut(string(text), "\n")
 	if err := os.WriteFile(file, []byte(strconv.Itoa(pid)+"\n"+rest), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLingering starts while a session of a crashed server has not noticed the crash, which keeps
+// PostgreSQL from starting; it succeeds when the session is gone.
+func TestLingering(t *testing.T) {
+	dir := readyFolder(t)
+	old := mustStart(t, Options{DataDir: dir, Settings: unsynced()})
+	session := int(mustConnect(t, old.ConnString()).PgConn().PID())
+	if err := syscall.Kill(session, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	end := sync.OnceValue(func() error { return syscall.Kill(session, syscall.SIGKILL) })
+	defer end() // where the test ends early
+	if err := old.process.signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-old.Done()
+	old.release()
+
+	log, recorded := logger()
+	started := make(chan error, 1)
+	go func() {
+		s, err := Start(limited(t), Options{DataDir: dir, Logger: log, Settings: unsynced()})
+		if err == nil {
+			err = s.Stop(limited(t))
+		}
+		started <- err
+	}()
+	eventually(t, "the start is refused once", func() bool { return strings.Contains(recorded.text(), "sqlstate="+lockFileExists) })
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-started; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -73,7 +73,7 @@ func (l layout) removeStale(file string, pid int) error {
 	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
 		return nil // PostgreSQL sees that by itself
 	}
-	return nil
+	return os.Remove(file)
 }
 
 // removeSocketLock does the same for the socket's lock file, in a folder that only our server uses.

@@ -4,12 +4,14 @@ package embedded
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -24,6 +26,7 @@ const (
 
 // A process is one run of the server: the postmaster, and the pipe with the log of all its children.
 type process struct {
+	name    string // of this run; see runSetting
 	cmd     *exec.Cmd
 	log     *serverLog
 	logPipe *os.File
@@ -38,13 +41,14 @@ func startProcess(a account, bin installation, l layout, args []string, logger *
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(bin.program("postgres"), args...)
+	name := rand.Text()
+	cmd := exec.Command(bin.program("postgres"), append(slices.Clip(args), "-c", runSetting+"="+name)...)
 	cmd.Dir = l.cluster
 	cmd.Env = childEnvironment()
 	cmd.Stdout, cmd.Stderr = writer, writer
 	cmd.SysProcAttr = a.attributes(syscall.SIGINT)
 	p := &process{
-		cmd: cmd, log: &serverLog{out: logger}, logPipe: reader,
+		name: name, cmd: cmd, log: &serverLog{out: logger}, logPipe: reader,
 		exited: make(chan struct{}), drained: make(chan struct{}),
 	}
 	started := make(chan error)

@@ -29,15 +29,20 @@ const (
 // errLingering means that processes of an earlier run still use the cluster's shared memory.
 var errLingering = errors.New("processes of an earlier run have not ended yet")
 
+// runSetting is a setting with a name for each run, by which the run is known from within.
+const runSetting = "mortise.run"
+
 // awaitReady connects until the server lets it in, and returns the connection. It gives up when
-// the server has not answered for silence, has ended, refuses for good, or ctx ends.
+// the server has not answered for silence, has ended, refuses for good, or ctx ends. An answer
+// counts only from the process itself: a server that still runs on the same socket does not tell
+// that the new one is ready.
 func awaitReady(ctx context.Context, p *process, dsn string, silence time.Duration) (*pgconn.PgConn, error) {
 	silent := time.NewTimer(silence)
 	defer silent.Stop()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		conn, err := attempt(ctx, dsn)
+		conn, err := attempt(ctx, dsn, p.name)
 		if err == nil {
 			return conn, nil
 		}
@@ -60,10 +65,23 @@ func awaitReady(ctx context.Context, p *process, dsn string, silence time.Durati
 	}
 }
 
-func attempt(ctx context.Context, dsn string) (*pgconn.PgConn, error) {
+// attempt connects once, to the run of that name.
+func attempt(ctx context.Context, dsn, run string) (*pgconn.PgConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	return pgconn.Connect(ctx, dsn)
+	conn, err := pgconn.Connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	results, err := conn.Exec(ctx, "SELECT current_setting('"+runSetting+"', true)").ReadAll()
+	if err == nil && (len(results) != 1 || len(results[0].Rows) != 1 || string(results[0].Rows[0][0]) != run) {
+		err = errors.New("another server answers on the socket")
+	}
+	if err != nil {
+		_ = conn.Close(ctx) // the error that counts is known
+		return nil, err
+	}
+	return conn, nil
 }
 
 // startFailure says why the server ended while it started.

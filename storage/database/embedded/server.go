@@ -16,8 +16,10 @@ const (
 	defaultStartTimeout = 60 * time.Second
 	// abortGrace is how long a server that failed to start may take to stop.
 	abortGrace = 10 * time.Second
-	// lingerPause is the pause before the next start where an earlier run has not quite ended.
-	lingerPause = 200 * time.Millisecond
+	// lingerPause is the first pause before the next attempt where an earlier run has not quite
+	// ended; it doubles up to longestPause.
+	lingerPause  = 100 * time.Millisecond
+	longestPause = 2 * time.Second
 )
 
 // Server is a running PostgreSQL server that belongs to this program. Its methods may be called
@@ -113,12 +115,12 @@ func (s *Server) launch(ctx context.Context) error {
 		return err
 	}
 	deadline := time.Now().Add(s.timeout)
-	for {
+	for wait := lingerPause; ; wait = min(2*wait, longestPause) {
 		err := s.launchOnce(ctx)
 		if !errors.Is(err, errLingering) || time.Now().After(deadline) {
 			return err
 		}
-		pause := time.NewTimer(lingerPause)
+		pause := time.NewTimer(wait)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():

@@ -10,7 +10,8 @@ import (
 
 // A Parameter is what an operation declares.
 type Parameter struct {
-	// Name is what follows the @ in the text.
+	// Name is what follows the @ in the text. The contract sees to its form: a lower-case ASCII letter or
+	// an underscore, then ASCII letters, digits and underscores.
 	Name string
 	// Identity marks a parameter that chooses which rows are meant. To leave one out is a warning,
 	// because that is how a DELETE comes to hit every row.
@@ -98,7 +99,7 @@ func (r *resolver) parameter(operator, name Token) {
 	}
 	use := Token{parameter, operator.End - 1, name.End}
 	word := name.text(r.source)
-	if i, ok := r.index[word]; ok && validName(word) == len(word) {
+	if i, ok := r.index[word]; ok {
 		r.uses = append(r.uses, reference{token: len(r.out), parameter: i, named: true})
 	} else {
 		r.unknown(use, word)

@@ -1,0 +1,77 @@
+# The targets that matter to someone new: `make demo` shows Mortise at work, `make test` tests it.
+# Each installs what it needs and is missing: programs from the system's packages (an ordinary user is
+# told which), tools from the Go module proxy in the versions of tools/go.mod.
+
+GO      ?= go
+BIN     := bin
+STATE   := .state
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+MODULES := . tools examples
+FUZZTIME ?= 8s
+BENCH   ?= .
+COUNT   ?= 5
+
+.PHONY: help demo run build test test-long bench lint generate check-generated fuzz postgresql cover clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+demo: build ## let real BitTorrent clients find each other through the plugin
+	@scripts/install postgresql aria2 transmission
+	@mkdir -p $(STATE)
+	$(BIN)/tracker demo --plugin $(BIN)/mortise --config queries.example.yaml --state $(STATE)/demo
+
+run: build ## serve a tracker on the embedded PostgreSQL until Ctrl-C
+	@scripts/install postgresql
+	@mkdir -p $(STATE)
+	$(BIN)/tracker serve --plugin $(BIN)/mortise --config queries.example.yaml --state $(STATE)/run
+
+build: ## build the plugin and the example tracker into bin/
+	@mkdir -p $(BIN)
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/mortise ./cmd/mortise
+	cd examples && $(GO) build -o ../$(BIN)/tracker ./tracker
+
+test: postgresql check-generated ## run every test of every module, with the race detector, and short fuzzing
+	@scripts/install cc pgbouncer
+	$(GO) test -race -timeout 20m -coverpkg=./storage/... -coverprofile=coverage.out ./...
+	cd examples && $(GO) test -race -timeout 10m ./...
+	cd tools && $(GO) build ./...
+	scripts/fuzz $(FUZZTIME)
+	@$(MAKE) --no-print-directory cover
+
+cover: ## report the coverage of storage/... from the last test run
+	@grep -v '\.pb\.go:' coverage.out >coverage.out.tmp && mv coverage.out.tmp coverage.out
+	@$(GO) tool cover -func coverage.out | tail -1 | sed 's/^total:/coverage of storage\/...:/'
+
+test-long: ## what does not fit into make test: long fuzzing, tests many times over
+	$(MAKE) test FUZZTIME=2m
+	$(GO) test -race -timeout 60m -count 5 ./storage/database ./storage/conformance .
+
+bench: postgresql ## run the benchmarks and print the table: make bench BENCH=Announce COUNT=3
+	$(GO) test -run '^$$' -bench '$(BENCH)' -count $(COUNT) -timeout 120m ./bench | tee $(STATE)-bench.txt
+	$(GO) run ./bench/table <$(STATE)-bench.txt
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'these files want gofmt -w'; exit 1; }
+	@for m in $(MODULES); do echo "vet $$m"; (cd $$m && $(GO) vet ./...) || exit 1; done
+	@mkdir -p $(BIN)
+	@cd tools && $(GO) build -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@for m in $(MODULES); do echo "staticcheck $$m"; (cd $$m && $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
+
+generate: ## make Go from the .proto files, and the reference
+	cd tools && $(GO) run ./protogen ../api
+	$(GO) run ./cmd/mortise docs --write docs
+
+check-generated: ## fail if a generated file is stale
+	@cd tools && $(GO) run ./protogen -check ../api
+	@$(GO) run ./cmd/mortise docs --check docs
+
+fuzz: postgresql ## run every fuzz target for a while: make fuzz FUZZTIME=1m
+	scripts/fuzz $(FUZZTIME)
+
+postgresql: ## install PostgreSQL if it is missing
+	@scripts/install postgresql
+
+clean: ## remove what was built, and the demo's data
+	rm -rf $(BIN) $(STATE) coverage.out

@@ -1,0 +1,164 @@
+package mortise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+
+	pluginv1 "github.com/mortise-storage/mortise/api/mortise/plugin/v1"
+	"github.com/mortise-storage/mortise/storage"
+	"github.com/mortise-storage/mortise/storage/problem"
+)
+
+const (
+	// settleLimit is how long a start waits for a database that is there but slow to answer.
+	settleLimit = 10 * time.Second
+	// settleGrace is how long it waits on after a first attempt failed: the database may just be
+	// coming up, and problems are better found before the first call.
+	settleGrace = time.Second
+	// drainLimit is how long calls under way may take at the end. A host's Kill waits 2 seconds
+	// for the whole end of the process; the rest is for closing connections.
+	drainLimit = 1200 * time.Millisecond
+	// largestMessage bounds a request; gRPC's default of 4 MiB is little for stored values.
+	largestMessage = 64 << 20
+)
+
+// A core is what both ways of serving share: the storage, the services, the listener for metrics.
+type core struct {
+	options ServeOptions
+	logger  *slog.Logger
+	storage *storage.Storage
+	metrics *metricsListener
+	calls   calls
+}
+
+// openCore loads the configuration, opens the storage and waits until its queries were checked. What
+// keeps it from serving is logged, and returned as ErrRefused if it is the configuration's fault.
+func openCore(ctx context.Context, options ServeOptions, level *slog.LevelVar) (*core, error) {
+	c := &core{options: options, logger: options.Logger}
+	contract, err := storage.Contract(options.Contracts...)
+	if err != nil {
+		return nil, err
+	}
+	config := options.Config
+	if config == nil {
+		loaded, problems := LoadWith(options.ConfigFile, contract)
+		if err := c.tell(problems); err != nil {
+			return nil, err
+		}
+		config = loaded
+	}
+	level.Set(config.LogLevel)
+	schema := options.Schema
+	if schema == "" {
+		schema = Schema
+	}
+	c.storage, err = storage.Open(ctx, config.Storage, storage.Options{Contract: contract, Logger: c.logger, Schema: schema})
+	if list := problem.From(err); list != nil {
+		return nil, c.tell(list)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.settle(ctx); err != nil {
+		c.storage.Close()
+		return nil, err
+	}
+	if config.MetricsListen != "" {
+		if c.metrics, err = listenForMetrics(config.MetricsListen, c.storage, c.logger); err != nil {
+			c.storage.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// tell logs problems, each in a line of its own, and returns ErrRefused if one of them is an error.
+func (c *core) tell(problems problem.List) error {
+	for _, p := range problems {
+		level := map[problem.Severity]slog.Level{problem.Info: slog.LevelInfo, problem.Warning: slog.LevelWarn}[p.Severity]
+		if p.Severity >= problem.Error {
+			level = slog.LevelError
+		}
+		c.logger.Log(context.Background(), level, p.String())
+	}
+	if problems.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %d problems were found", ErrRefused, problems.Count(problem.Error))
+}
+
+// settle waits until the database has described the queries. A database that cannot be reached is
+// not waited for; the storage goes on trying, and says so in its health.
+func (c *core) settle(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.storage.Attempted():
+			timer := time.NewTimer(settleGrace)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				cancel()
+			case <-waiting.Done():
+			}
+		case <-waiting.Done():
+		}
+	}()
+	problems, err := c.storage.Settled(waiting)
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("told to end while starting")
+	case err != nil:
+		_, reason := c.storage.Health(ctx)
+		c.logger.Warn("starting without the database; calls are answered UNAVAILABLE until it can be reached", "reason", reason)
+		return nil
+	}
+	return c.tell(problems)
+}
+
+// serverOptions are those of every server: a panic or a running call is looked after in one place.
+func (c *core) serverOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(largestMessage),
+		grpc.MaxSendMsgSize(largestMessage),
+		grpc.ChainUnaryInterceptor(c.calls.unary, recoverUnary(c.logger)),
+		grpc.ChainStreamInterceptor(recoverStream(c.logger)),
+	}
+}
+
+// register adds all services.
+func (c *core) register(version int, registrar grpc.ServiceRegistrar) {
+	c.storage.Register(registrar)
+	pluginv1.RegisterPluginServer(registrar, &pluginService{storage: c.storage, version: c.options.Version, protocol: version})
+	if c.options.Register != nil {
+		c.options.Register(registrar)
+	}
+}
+
+// drain ends a server: no new calls, those under way may finish for a while, and the rest is cut off.
+// gRPC's own graceful stop cannot be waited for, because go-plugin's streams to the host stay open
+// for as long as the process lives.
+func (c *core) drain(server *grpc.Server) {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		server.GracefulStop()
+	}()
+	c.calls.wait(drainLimit)
+	server.Stop()
+	<-stopped
+}
+
+// close ends everything else.
+func (c *core) close() {
+	if c.metrics != nil {
+		c.metrics.close()
+	}
+	c.storage.Close()
+}

@@ -1,0 +1,124 @@
+package conformance_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
+	"github.com/mortise-storage/mortise/internal/testdb"
+	"github.com/mortise-storage/mortise/storage"
+	"github.com/mortise-storage/mortise/storage/conformance"
+	"github.com/mortise-storage/mortise/storage/problem"
+)
+
+// lacking are the abilities that the query sets lack on purpose. A set that is not listed has to have
+// them all; one that gains an ability has to be taken out here.
+var lacking = map[string][]conformance.Capability{
+	// As MoChi documents it, mistakes included.
+	"mochi": {conformance.ExactGraduate, conformance.Families, conformance.GraduateRefreshes, conformance.KVOverwrite},
+	// The site's column takes no NULL, and the site counts promotions only.
+	"private-tracker": {conformance.CountsEveryCompletion, conformance.KVNull},
+}
+
+// A querySet is an operator's file and the tables it is written for.
+type querySet struct{ name, queries, schema string }
+
+func querySets(t *testing.T) []querySet {
+	t.Helper()
+	const root = "../.."
+	sets := []querySet{{"default", filepath.Join(root, "queries.example.yaml"), filepath.Join(root, "schema.sql")}}
+	folders, err := filepath.Glob(filepath.Join(root, "schemas", "*", "queries.yaml"))
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no query sets under schemas: %v", err)
+	}
+	for _, queries := range folders {
+		folder := filepath.Dir(queries)
+		sets = append(sets, querySet{filepath.Base(folder), queries, filepath.Join(folder, "schema.sql")})
+	}
+	return sets
+}
+
+func TestTrackerQuerySets(t *testing.T) {
+	sets := querySets(t)
+	for name := range lacking {
+		if !slices.ContainsFunc(sets, func(s querySet) bool { return s.name == name }) {
+			t.Errorf("there is no query set %s any more", name)
+		}
+	}
+	for _, set := range sets {
+		t.Run(set.name, func(t *testing.T) {
+			subject := open(t, set)
+			found, err := conformance.Probe(t.Context(), subject)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := lacking[set.name]; !slices.Equal(found.Lacking(), want) {
+				t.Errorf("the query set lacks %v; expected is %v", found.Lacking(), want)
+			}
+			runAll(t, subject, found)
+		})
+	}
+}
+
+// runAll runs the cases that apply: first, one by one, those that need the tables for themselves,
+// then the others beside each other.
+func runAll(t *testing.T, subject *conformance.Tracker, found conformance.Capabilities) {
+	cases, apart := conformance.TrackerCases(), 0
+	for _, c := range cases {
+		if missing := found.Missing(c.Needs); len(missing) > 0 {
+			apart++
+			t.Logf("not applicable for lack of %v: %s", missing, c.Name)
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			if !c.Exclusive {
+				t.Parallel() // begins when runAll has returned
+			}
+			c.Run(t.Context(), t, subject)
+			if t.Failed() {
+				t.Logf("the contract says: %s (%v)", c.Says, c.Operations)
+			}
+		})
+	}
+	t.Logf("%d cases, of which %d are not applicable", len(cases), apart)
+}
+
+// open serves a query set in this process, on a database of its own.
+func open(t *testing.T, set querySet) *conformance.Tracker {
+	t.Helper()
+	schema, err := os.ReadFile(set.schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, problems := Load(set.queries)
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	config.Storage.Connection = testdb.Database(t, string(schema))
+	settings := config.Storage.Settings["tracker"].(*trackerv1.Settings)
+	settings.GcLimit = 25 // so that the cases see more than one chunk
+	opened, err := storage.Open(t.Context(), config.Storage, storage.Options{Quiet: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(opened.Close)
+	problems, err = opened.Settled(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if p.Severity == problem.Error {
+			t.Error(p)
+		}
+	}
+	if problems.Err() != nil {
+		t.FailNow()
+	}
+	conn := opened.Conn()
+	return &conformance.Tracker{
+		Swarms: trackerv1.NewSwarmsClient(conn), Data: trackerv1.NewDataClient(conn), Database: trackerv1.NewDatabaseClient(conn),
+		PeerLifetime: settings.GetPeerLifetime().AsDuration(),
+	}
+}
