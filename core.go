@@ -46,6 +46,9 @@ func openCore(ctx context.Context, options ServeOptions, level *slog.LevelVar) (
 	}
 	config := options.Config
 	if config == nil {
+		if options.ConfigFile == "" {
+			return nil, errors.New("no configuration file is named; start with --config FILE, or set MORTISE_CONFIG")
+		}
 		loaded, problems := LoadWith(options.ConfigFile, contract)
 		if err := c.tell(problems); err != nil {
 			return nil, err

@@ -54,9 +54,13 @@ func ServeListen(ctx context.Context, options ListenOptions) error {
 	if options.Logger == nil {
 		options.Logger = NewLogger(os.Stderr, level)
 	}
+	return logged(options.Logger, serveListen(ctx, options, level))
+}
+
+func serveListen(ctx context.Context, options ListenOptions, level *slog.LevelVar) error {
 	security, err := transportSecurity(options)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	// The socket comes first, so that a second server is refused before it touches the database.
 	listener, err := listen(options.Address)

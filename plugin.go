@@ -105,12 +105,19 @@ type ServeOptions struct {
 // ErrNoHost means that Serve was called in a process that no host has started.
 var ErrNoHost = errors.New("not started by a host")
 
-// ErrRefused means that the plugin refuses to serve; why, it has logged.
+// ErrOptions means that ServeListen was given options with which it would not be safe, or not
+// possible, to listen.
+var ErrOptions = errors.New("cannot listen like that")
+
+// ErrRefused means that the operator's file has problems, or does not fit the database. The problems
+// themselves were logged, each in an entry of its own.
 var ErrRefused = errors.New("the configuration cannot be served")
 
 // Serve is the plugin's side of the process border: it serves the host that has started this
 // process, until the host asks it to end or dies, SIGTERM comes, or ctx ends. SIGINT is ignored: a
 // terminal sends it to the whole process group, and when to end is the host's decision.
+//
+// What keeps it from serving is logged, so that the host sees it, and returned.
 //
 // It takes over standard output, which belongs to the handshake, and is to be called once in a
 // process, from main. Afterwards the process should end: go-plugin leaves goroutines behind.
@@ -129,18 +136,26 @@ func Serve(ctx context.Context, options ServeOptions) error {
 
 	ctx, stop := untilToldToEnd(ctx, options.Logger)
 	defer stop()
-	c, err := openCore(ctx, options, level)
-	if err != nil {
-		return err
-	}
-	defer c.close()
 	sockets, err := shortSocketDir()
 	if err != nil {
-		return err
+		return logged(options.Logger, err)
 	}
 	defer sockets.remove()
+	c, err := openCore(ctx, options, level)
+	if err != nil {
+		return logged(options.Logger, err)
+	}
+	defer c.close()
 	os.Stdout = stdout // go-plugin prints the handshake, then puts a pipe to the host in its place
-	return c.serveHost(ctx)
+	return logged(options.Logger, c.serveHost(ctx))
+}
+
+// logged logs an error on its way out.
+func logged(logger *slog.Logger, err error) error {
+	if err != nil {
+		logger.Error("the plugin cannot serve: " + err.Error())
+	}
+	return err
 }
 
 // noHost says what is wrong with the cookie.

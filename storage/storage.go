@@ -102,6 +102,8 @@ type Storage struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	once   sync.Once
+	// reloading is held by Reload, and by Close.
+	reloading sync.Mutex
 
 	mu       sync.Mutex
 	state    State
@@ -247,15 +249,7 @@ func (s *Storage) describe(ctx context.Context) (problem.List, error) {
 	s.mu.Lock()
 	s.about = about
 	s.mu.Unlock()
-	var problems problem.List
-	for _, statement := range s.set.Statements() {
-		found, err := statement.Describe(ctx, conn)
-		if err != nil {
-			return nil, fmt.Errorf("describing %s: %w", statement.Operation.Key, err)
-		}
-		problems = append(problems, found...)
-	}
-	return problems, nil
+	return describeSet(ctx, conn, s.set)
 }
 
 func (s *Storage) apply(ctx context.Context, schema string) error {
@@ -318,7 +312,7 @@ func (s *Storage) About() (server, mode, target string) {
 func (s *Storage) Domains() []string {
 	var names []string
 	for _, section := range s.contract.Sections() {
-		if s.set.Serves(section.Name) {
+		if s.executor.Set().Serves(section.Name) {
 			names = append(names, section.Name)
 		}
 	}
@@ -362,6 +356,8 @@ func (s *Storage) whyNot() (State, string) {
 func (s *Storage) Close() {
 	s.once.Do(func() {
 		s.become(Closed, "the storage is closed", nil)
+		s.reloading.Lock() // one that is under way must not start work again
+		defer s.reloading.Unlock()
 		if s.cancel != nil {
 			s.cancel()
 		}

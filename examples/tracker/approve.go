@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -31,7 +30,7 @@ func approveCommand() *cobra.Command {
 	c.Flags().BoolVar(&withdraw, "withdraw", false, "withdraw the approval instead")
 	c.Flags().StringVar(&underContext, "approval-context", announce.DefaultApprovalContext, "the `context` in the key-value data")
 	c.Flags().StringVar(&why, "name", "_", "a `text` stored with the hashes, for example the torrent's name")
-	c.RunE = func(c *cobra.Command, args []string) (err error) {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		hashes, err := parseHashes(args)
 		if err != nil {
 			return err
@@ -40,7 +39,7 @@ func approveCommand() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("starting the plugin: %w", err)
 		}
-		defer func() { err = errors.Join(err, host.Close()) }()
+		defer host.Close()
 		data := trackerv1.NewDataClient(host.Conn())
 		if withdraw {
 			_, err = data.Delete(c.Context(), &trackerv1.DeleteRequest{Context: underContext, Key: hashes})

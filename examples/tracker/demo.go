@@ -31,7 +31,11 @@ func demoCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		o.Out = c.OutOrStdout()
 		o.Connect = func(ctx context.Context, config string, env []string, log *slog.Logger) (swarmdemo.Plugin, error) {
-			return mortise.Connect(ctx, mortise.ConnectOptions{Program: program, Config: config, Env: env, Logger: log})
+			host, err := mortise.Connect(ctx, mortise.ConnectOptions{Program: program, Config: config, Env: env, Logger: log})
+			if err != nil {
+				return nil, err // not host, which is no nil interface
+			}
+			return host, nil
 		}
 		return swarmdemo.Run(c.Context(), o)
 	}

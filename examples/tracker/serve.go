@@ -68,12 +68,12 @@ func serveCommand() *cobra.Command {
 
 // serve starts the plugin and the tracker, and ends them in reverse order: nobody is answered from
 // a storage that has gone.
-func serve(ctx context.Context, p plugin, o server.Options) (err error) {
+func serve(ctx context.Context, p plugin, o server.Options) error {
 	host, err := mortise.Connect(ctx, mortise.ConnectOptions{Program: p.program, Config: p.config, Logger: o.Logger})
 	if err != nil {
 		return fmt.Errorf("starting the plugin: %w", err)
 	}
-	defer func() { err = errors.Join(err, host.Close()) }()
+	defer host.Close()
 	tracker, err := server.Start(host.Conn(), o)
 	if err != nil {
 		return err

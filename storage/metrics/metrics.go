@@ -19,8 +19,8 @@ import (
 	"github.com/mortise-storage/mortise/storage/query"
 )
 
-// Operations counts calls by operation; it is the observer of the pool and of the executor. All
-// series of configured operations exist from the start, so that a zero can be seen.
+// Operations counts calls by operation; it is the observer of the pool and of the executor. The
+// series of all operations exist from the start, so that a zero can be seen.
 type Operations struct {
 	logger   *slog.Logger
 	sections map[string]*sectionMetrics
@@ -49,18 +49,18 @@ type operationMetrics struct {
 // latencyBuckets reach from the fastest round trip on a local socket to the usual time limit.
 var latencyBuckets = []float64{.00005, .0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
 
-// NewOperations registers the metrics of all operations that the set serves.
+// NewOperations registers the metrics of all operations of the sections that the set serves.
 func NewOperations(contract *operation.Contract, set *query.Set, registerer prometheus.Registerer, logger *slog.Logger) *Operations {
 	m := &Operations{logger: logger, sections: map[string]*sectionMetrics{}, logged: map[string]time.Time{}}
 	for _, section := range contract.Sections() {
 		if set.Serves(section.Name) {
-			m.sections[section.Name] = newSection(section, set, registerer)
+			m.sections[section.Name] = newSection(section, registerer)
 		}
 	}
 	return m
 }
 
-func newSection(section *operation.Section, set *query.Set, registerer prometheus.Registerer) *sectionMetrics {
+func newSection(section *operation.Section, registerer prometheus.Registerer) *sectionMetrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mortise_" + section.Name + "_" + name, Help: help}, labels)
 	}
@@ -77,9 +77,6 @@ func newSection(section *operation.Section, set *query.Set, registerer prometheu
 	}
 	registerer.MustRegister(s.seconds, s.rows, s.errors, s.retries, s.roundTrips, s.badRows, s.clamped)
 	for _, op := range section.Operations {
-		if set.Statement(op) == nil {
-			continue
-		}
 		label := op.Label()
 		s.byOp[op] = &operationMetrics{seconds: s.seconds.WithLabelValues(label), rows: s.rows.WithLabelValues(label),
 			roundTrips: s.roundTrips.WithLabelValues(label)}

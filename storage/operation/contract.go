@@ -91,7 +91,7 @@ func (c *Contract) addFile(file protoreflect.FileDescriptor) []error {
 	for i := range file.Messages().Len() {
 		message := file.Messages().Get(i)
 		if name, _ := proto.GetExtension(message.Options(), annotation.E_Settings).(string); name != "" {
-			errs = append(errs, section.addSettings(message)...)
+			errs = append(errs, section.addSettings(message, name)...)
 		}
 	}
 	for i := range file.Services().Len() {
@@ -164,6 +164,22 @@ func (c *Contract) link() []error {
 		for _, other := range op.Spec.GetUnless() {
 			if _, ok := c.byKey[other]; !ok {
 				errs = append(errs, fmt.Errorf("%s names %s, which is not declared", op.Key, other))
+			}
+		}
+	}
+	return append(errs, c.checkChains()...)
+}
+
+// checkChains reports clauses that extend each other in a circle, and unties them, so that every
+// chain of extended operations has an end.
+func (c *Contract) checkChains() []error {
+	var errs []error
+	for _, op := range c.operations {
+		for base, steps := op.Extends, 1; base != nil; base, steps = base.Extends, steps+1 {
+			if steps > len(c.operations) {
+				errs = append(errs, fmt.Errorf("%s extends itself, by way of %s", op.Key, op.Extends.Key))
+				op.Extends = nil
+				break
 			}
 		}
 	}

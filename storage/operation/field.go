@@ -1,9 +1,11 @@
 package operation
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -110,7 +112,7 @@ func newField(path []protoreflect.FieldDescriptor, rules *annotation.Field) (*Fi
 		return nil, fmt.Errorf("field %s: %w", leaf.FullName(), err)
 	}
 	f.Kind = kind
-	f.Optional = leaf.HasOptionalKeyword() || (isTime(leaf) && !f.List)
+	f.Optional = leaf.HasOptionalKeyword() || leaf.ContainingOneof() != nil || (isTime(leaf) && !f.List)
 	return f, nil
 }
 
@@ -258,28 +260,48 @@ type Setting struct {
 	Field protoreflect.FieldDescriptor
 }
 
-func (s *Section) addSettings(message protoreflect.MessageDescriptor) []error {
+func (s *Section) addSettings(message protoreflect.MessageDescriptor, section string) []error {
 	if s == nil {
 		return []error{fmt.Errorf("%s: the file declares no section", message.FullName())}
 	}
+	if section != s.Name {
+		return []error{fmt.Errorf("%s: are the settings of %s, and the file declares the section %s", message.FullName(), section, s.Name)}
+	}
+	if s.SettingsMessage != nil {
+		return []error{fmt.Errorf("%s: %s already holds the settings of %s", message.FullName(), s.SettingsMessage.FullName(), section)}
+	}
 	s.SettingsMessage = message
 	var errs []error
+	taken := map[string]bool{}
 	for i := range message.Fields().Len() {
 		fd := message.Fields().Get(i)
 		spec, _ := proto.GetExtension(fd.Options(), annotation.E_Setting).(*annotation.Setting)
-		if spec.GetKey() == "" {
-			errs = append(errs, fmt.Errorf("%s: a setting needs a key", fd.FullName()))
+		if err := checkSetting(spec.GetKey(), taken); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", fd.FullName(), err))
 			continue
 		}
 		setting := &Setting{Key: spec.GetKey(), Spec: spec, Field: fd}
-		for j, r := range setting.Key {
-			if r == '.' {
-				setting.Group = setting.Key[:j]
-			}
+		if group, _, ok := strings.Cut(setting.Key, "."); ok {
+			setting.Group = group
 		}
 		s.Settings = append(s.Settings, setting)
 	}
 	return errs
+}
+
+func checkSetting(key string, taken map[string]bool) error {
+	if key == "" {
+		return errors.New("a setting needs a key")
+	}
+	parts := strings.Split(key, ".")
+	if len(parts) > 2 || slices.ContainsFunc(parts, func(part string) bool { return !isName(part) }) {
+		return fmt.Errorf("setting %q: expected key or group.key", key)
+	}
+	if taken[key] {
+		return fmt.Errorf("setting %q is declared twice", key)
+	}
+	taken[key] = true
+	return nil
 }
 
 // NewSettings makes an empty settings message of the section; nil if it has none.

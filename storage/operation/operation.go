@@ -77,22 +77,56 @@ func (op *Operation) splitKey() error {
 	if len(parts) < 2 || len(parts) > 3 {
 		return fmt.Errorf("query %q: expected section.group.op_query or section.op_query", op.Key)
 	}
+	for _, part := range parts {
+		if !isName(part) {
+			return fmt.Errorf("query %q: each part must begin with a lower-case letter and hold lower-case letters, digits and underscores only", op.Key)
+		}
+	}
 	last := parts[len(parts)-1]
-	name, ok := strings.CutSuffix(last, "_query")
-	if !ok {
-		name, ok = strings.CutSuffix(last, "_clause")
-	}
-	if last == "query" {
-		name, ok = "", true
-	}
-	if !ok {
+	name, isQuery := strings.CutSuffix(last, "_query")
+	clause, isClause := strings.CutSuffix(last, "_clause")
+	switch {
+	case last == "query":
+		if len(parts) == 2 {
+			return fmt.Errorf("query %q: a key that is just query needs a group", op.Key)
+		}
+		name = ""
+	case isClause:
+		name = clause
+	case !isQuery:
 		return fmt.Errorf("query %q: the last part must end in _query or _clause", op.Key)
+	}
+	if extends := op.Spec.GetExtends() != ""; extends != isClause {
+		return fmt.Errorf("query %q: a key ends in _clause exactly if the operation extends another", op.Key)
 	}
 	op.Section, op.Name = parts[0], name
 	if len(parts) == 3 {
 		op.Group = parts[1]
 	}
 	return nil
+}
+
+// isName says whether a word can be a part of a key: what an operator can write without quotes.
+func isName(word string) bool {
+	for i, r := range word {
+		letter := r >= 'a' && r <= 'z'
+		if !letter && (i == 0 || (r != '_' && (r < '0' || r > '9'))) {
+			return false
+		}
+	}
+	return word != ""
+}
+
+// isParameterName says whether a query can write the word behind an @: a lower-case letter or an
+// underscore, then letters, digits and underscores.
+func isParameterName(word string) bool {
+	for i, r := range word {
+		start := r == '_' || (r >= 'a' && r <= 'z')
+		if !start && (i == 0 || !((r >= '0' && r <= '9') || (r >= 'A' && r <= 'Z'))) {
+			return false
+		}
+	}
+	return word != ""
 }
 
 func (op *Operation) readParameters() error {
@@ -104,6 +138,12 @@ func (op *Operation) readParameters() error {
 		}
 		if seen[f.Name] {
 			return fmt.Errorf("parameter @%s is declared twice", f.Name)
+		}
+		if !isParameterName(f.Name) {
+			return fmt.Errorf("%q cannot be the name of a parameter: it must begin with a lower-case letter or an underscore", f.Name)
+		}
+		if rules.GetDerive() == annotation.Derive_NOW && (f.Kind != Time || f.List) {
+			return fmt.Errorf("@%s cannot be the time of the call: it is no time", f.Name)
 		}
 		seen[f.Name] = true
 		op.Parameters = append(op.Parameters, &Parameter{Field: *f, Index: len(op.Parameters), Derive: rules.GetDerive(), from: -1})
@@ -148,11 +188,17 @@ func (op *Operation) readColumns() error {
 	if result == annotation.Result_NONE {
 		return nil
 	}
+	seen := map[string]bool{}
 	err := walk(row, nil, func(path []protoreflect.FieldDescriptor, rules *annotation.Field) error {
 		f, err := newField(path, rules)
 		if err != nil {
 			return err
 		}
+		name := strings.ToLower(f.Name) // results are searched without regard to case
+		if seen[name] {
+			return fmt.Errorf("column %s is declared twice", f.Name)
+		}
+		seen[name] = true
 		op.Columns = append(op.Columns, &Column{Field: *f, Index: len(op.Columns)})
 		return nil
 	})
@@ -161,7 +207,7 @@ func (op *Operation) readColumns() error {
 	}
 	switch result {
 	case annotation.Result_AFFECTED:
-		if len(op.Columns) != 1 || op.Columns[0].Kind != Int || !op.Columns[0].Optional {
+		if len(op.Columns) != 1 || op.Columns[0].leaf.Kind() != protoreflect.Int64Kind || !op.Columns[0].Optional {
 			return fmt.Errorf("result AFFECTED: the response must be one optional int64")
 		}
 	case annotation.Result_SCALAR:
@@ -181,6 +227,9 @@ func walk(m protoreflect.MessageDescriptor, path []protoreflect.FieldDescriptor,
 		if rules.GetIgnore() {
 			continue
 		}
+		if err := walkable(fd, path); err != nil {
+			return err
+		}
 		here := append(append([]protoreflect.FieldDescriptor{}, path...), fd)
 		var err error
 		if fd.Message() != nil && !isTime(fd) && !fd.IsList() {
@@ -190,6 +239,25 @@ func walk(m protoreflect.MessageDescriptor, path []protoreflect.FieldDescriptor,
 		}
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// walkable reports fields that cannot contribute to parameters or columns.
+func walkable(fd protoreflect.FieldDescriptor, path []protoreflect.FieldDescriptor) error {
+	if fd.IsMap() {
+		return fmt.Errorf("field %s: a map has no kind", fd.FullName())
+	}
+	if fd.Message() == nil {
+		return nil
+	}
+	if fd.Message() == fd.ContainingMessage() {
+		return fmt.Errorf("field %s: a message cannot hold itself", fd.FullName())
+	}
+	for _, outer := range path {
+		if outer.ContainingMessage() == fd.Message() {
+			return fmt.Errorf("field %s: a message cannot hold itself", fd.FullName())
 		}
 	}
 	return nil

@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/mortise-storage/mortise/api/mortise/annotation"
 )
 
 // boundMessage starts the text of the error by which the server rolls back a write that hits too
@@ -28,37 +31,66 @@ const (
 )
 
 // boundText wraps the statement so that it fails by itself when it affects more than MaxRows rows.
-// It returns the text before and after the operator's own, and how the bound is kept; ok is false if
-// nothing has to be wrapped. The failing expression depends on the count, so that it cannot be
-// evaluated while planning.
+// It returns the text before and after the operator's own, and how the bound is kept. The failing
+// expression depends on the count, so that it cannot be evaluated while planning.
 func (s *Statement) boundText(described *pgconn.StatementDescription) (before, after string, way boundWay) {
 	c := s.compiled
 	if s.MaxRows == 0 || (c.SingleRowInsert && s.MaxRows >= 1) {
 		return "", "", boundNone
 	}
 	returnsRows := len(described.Fields) > 0
-	writes := c.HasReturning || (!returnsRows && writesRows(c.Command))
-	if writes {
-		returning := " RETURNING 1"
-		if c.HasReturning {
-			returning = ""
-		}
-		before = "WITH mortise_write AS (\n"
-		after = returning + "\n) SELECT count(*) AS affected, " + failAbove("count(*)", s.MaxRows) + " FROM mortise_write"
+	switch {
+	case c.HasReturning || (!returnsRows && writesRows(c.Command)):
+		before, after = s.boundWrite()
 		return before, after, boundWrapped
+	case c.Command == "MERGE": // has RETURNING only from PostgreSQL 17 on
+		return "", "", boundTwoSteps
 	}
 	if column := s.affectedField(described.Fields); column >= 0 {
-		name := quoteIdentifier(described.Fields[column].Name)
-		before = "SELECT mortise_count.affected, " + failAbove("mortise_count.affected", s.MaxRows) +
-			" FROM (SELECT mortise_call." + name + "::int AS affected FROM (\n"
-		after = "\n) AS mortise_call LIMIT 1) AS mortise_count"
+		before, after = s.boundCall(described.Fields[column])
 		return before, after, boundWrapped
 	}
 	return "", "", boundUnknown
 }
 
+// boundWrite counts the rows of a write. Where the contract wants its rows, they are kept, with one
+// more column behind them.
+func (s *Statement) boundWrite() (before, after string) {
+	returning := " RETURNING 1"
+	if s.compiled.HasReturning {
+		returning = ""
+	}
+	columns := "count(*) AS affected, " + failAbove("count(*)", s.MaxRows)
+	if s.readsRows() {
+		columns = "mortise_write.*, " + failAbove("count(*) OVER ()", s.MaxRows)
+	}
+	return "WITH mortise_write AS (\n", returning + "\n) SELECT " + columns + " FROM mortise_write"
+}
+
+// boundCall looks at the number that a call tells. OFFSET 0 keeps the planner from moving the call
+// into the outer query, where it could be run twice; a LIMIT would keep later rows from being
+// computed, and so a function from doing what it should.
+func (s *Statement) boundCall(affected pgconn.FieldDescription) (before, after string) {
+	number := "mortise_call." + quoteIdentifier(affected.Name)
+	if affected.DataTypeOID == pgtype.BoolOID {
+		number += "::int"
+	}
+	before = "SELECT mortise_count.affected, " + failAbove("mortise_count.affected", s.MaxRows) +
+		" FROM (SELECT " + number + "::int8 AS affected FROM (\n"
+	return before, "\n) AS mortise_call OFFSET 0) AS mortise_count"
+}
+
+// readsRows says that the contract wants the columns of rows, and not only their number.
+func (s *Statement) readsRows() bool {
+	switch s.Operation.Spec.GetResult() {
+	case annotation.Result_ROW, annotation.Result_ROWS, annotation.Result_SCALAR:
+		return true
+	}
+	return false
+}
+
 func failAbove(count string, most int64) string {
-	return fmt.Sprintf("CASE WHEN %s > %d THEN CAST('%s' || CAST(%s AS text) AS int8) END", count, most, boundMessage, count)
+	return fmt.Sprintf("CASE WHEN %s > %d THEN CAST('%s' || CAST(%s AS text) AS int8) END AS mortise_bound", count, most, boundMessage, count)
 }
 
 func writesRows(command string) bool {
@@ -66,7 +98,7 @@ func writesRows(command string) bool {
 	case "INSERT", "UPDATE", "DELETE", "WITH":
 		return true
 	}
-	return false // MERGE has RETURNING only from PostgreSQL 17 on
+	return false
 }
 
 func quoteIdentifier(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
@@ -80,5 +112,10 @@ func boundViolation(err *pgconn.PgError) (rows string, ok bool) {
 	if !ok {
 		return "", false
 	}
-	return strings.Trim(rest, `"`), true
+	// What follows the number differs by server and language: a quotation mark, or more text.
+	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(rest)
+	}
+	return rest[:end], true
 }

@@ -35,6 +35,9 @@ func NewExecutor(contract *operation.Contract, set *Set, runner Runner, observer
 // Set returns the current statements.
 func (e *Executor) Set() *Set { return e.set.Load() }
 
+// Use replaces the statements in one step. Those of the new set must have their plans.
+func (e *Executor) Use(set *Set) { e.set.Store(set) }
+
 // Now is the service's clock: UTC, whole microseconds, which is what the database stores.
 func (e *Executor) Now() time.Time { return e.clock().UTC().Truncate(time.Microsecond) }
 

@@ -66,8 +66,6 @@ func (s *Statement) Describe(ctx context.Context, d Describer) (problem.List, er
 	}
 	before, after, way := s.boundText(described)
 	sql, prefix := s.Text(), s.tag()
-	twoSteps := false
-	var problems problem.List
 	if way == boundWrapped {
 		wrapped := s.tag() + before + s.compiled.Text + after
 		again, err := d.Describe(ctx, wrapped)
@@ -77,28 +75,36 @@ func (s *Statement) Describe(ctx context.Context, d Describer) (problem.List, er
 		case !isServerError(err):
 			return nil, err
 		default: // a write inside WITH cannot stand inside another one
-			twoSteps = true
-			problems = append(problems, s.problem(problem.Info, "row-bound-two-steps", problem.Position{},
-				"the bound on affected rows costs a second round trip, because the statement cannot be nested", "write it as a single INSERT, UPDATE or DELETE"))
+			way = boundTwoSteps
 		}
 	}
-	if way == boundUnknown {
-		problems = append(problems, s.problem(problem.Info, "row-bound-unknown", problem.Position{},
-			fmt.Sprintf("the query does not tell how many rows it affects, so the bound of %d is not enforced", s.MaxRows),
-			`let it return the number in a column named "affected"`))
-	}
+	problems := s.boundProblems(way)
 	types, err := d.Types(ctx, oidsOf(described))
 	if err != nil {
 		return nil, err
 	}
 	plan := &Plan{Name: s.planName(sql, described.ParamOIDs), SQL: sql, ParamOIDs: described.ParamOIDs,
-		TwoSteps: twoSteps, statement: s, prefix: prefix, fields: described.Fields}
+		TwoSteps: way == boundTwoSteps, statement: s, prefix: prefix, fields: described.Fields}
 	problems = append(problems, plan.planArguments(types)...)
 	problems = append(problems, plan.planColumns(types)...)
 	if problems.Count(problem.Error) == 0 {
 		s.plan.Store(plan)
 	}
 	return problems, nil
+}
+
+// boundProblems tells what the row bound costs, or that it cannot be kept.
+func (s *Statement) boundProblems(way boundWay) problem.List {
+	switch way {
+	case boundTwoSteps:
+		return problem.List{s.problem(problem.Info, "row-bound-two-steps", problem.Position{},
+			"the bound on affected rows costs further round trips, because the statement cannot be nested", "write it as a single INSERT, UPDATE or DELETE")}
+	case boundUnknown:
+		return problem.List{s.problem(problem.Info, "row-bound-unknown", problem.Position{},
+			fmt.Sprintf("the query does not tell how many rows it affects, so the bound of %d is not enforced", s.MaxRows),
+			`let it return the number in a column named "affected"`)}
+	}
+	return nil
 }
 
 // planName makes a name that stands for one text with one set of types: behind a pooler, a name that
@@ -152,7 +158,7 @@ func (p *Plan) planArguments(types *Types) problem.List {
 		t := types.lookup(p.ParamOIDs[i])
 		c, ok := fieldCodec(&parameter.Field, t)
 		if !ok {
-			problems = append(problems, s.problem(problem.Error, "parameter-type", problem.Position{},
+			problems = append(problems, s.problem(problem.Error, "parameter-type", s.argumentPosition(i+1),
 				fmt.Sprintf("@%s is %s, and the database wants %s for it", parameter.Name, parameter.TypeName(), t.Name), "cast it, or compare it with a column of a fitting type"))
 			continue
 		}
@@ -170,6 +176,9 @@ func (p *Plan) planColumns(types *Types) problem.List {
 	op := p.statement.Operation
 	switch op.Spec.GetResult() {
 	case annotation.Result_NONE:
+		if p.TwoSteps {
+			return p.planAffected(types) // the number is not answered, but the bound needs it
+		}
 		return nil
 	case annotation.Result_AFFECTED:
 		return p.planAffected(types)
@@ -200,26 +209,25 @@ func (p *Plan) planAffected(types *Types) problem.List {
 	if position < 0 {
 		return nil
 	}
-	column := p.statement.Operation.Columns[0]
 	t := types.lookup(p.fields[position].DataTypeOID)
-	if t.class == classBool { // a function may answer whether it did something
-		decode, _ := boolCodec(t)
-		p.affected = &columnPlan{position: position, column: column, decode: func(wire []byte, v *operation.Value) error {
-			if err := decode.decode(wire, v); err != nil {
-				return err
-			}
-			if v.Bool {
-				v.Int = 1
-			}
-			return nil
-		}}
+	if number, ok := intCodec(t); ok {
+		p.affected = &columnPlan{position: position, decode: number.decode}
 		return nil
 	}
-	problems := p.planColumn(types, column, position)
-	if len(p.columns) > 0 {
-		p.affected, p.columns = &p.columns[0], nil
+	truth, ok := boolCodec(t)
+	if !ok {
+		return problem.List{p.statement.problem(problem.Error, "column-type", problem.Position{},
+			fmt.Sprintf("column %s has the type %s, and a number or a boolean is needed", p.fields[position].Name, t.Name), "cast it in the query")}
 	}
-	return problems
+	// A function may answer whether it did something.
+	p.affected = &columnPlan{position: position, decode: func(wire []byte, v *operation.Value) error {
+		err := truth.decode(wire, v)
+		if v.Bool {
+			v.Int = 1
+		}
+		return err
+	}}
+	return nil
 }
 
 // affectedField returns the position of the column that holds the number of affected rows, or -1.

@@ -61,7 +61,7 @@ func classify(err *pgconn.PgError) (fault.Reason, string) {
 	case "25006":
 		return fault.Unavailable, "the server is read-only (a standby?)"
 	case "53300", "53400":
-		return fault.Overload, "the database refuses more work: " + err.Message
+		return fault.Overload, "the database refuses more work: " + said(err)
 	}
 	class := ""
 	if len(err.Code) >= 2 {
@@ -69,15 +69,24 @@ func classify(err *pgconn.PgError) (fault.Reason, string) {
 	}
 	switch class {
 	case "08", "57":
-		return fault.Unavailable, "the database is not available: " + err.Message
+		return fault.Unavailable, "the database is not available: " + said(err)
 	case "22", "54":
 		return fault.Rejected, "the database refuses the value" + constraint
-	case "23":
+	case "23", "44": // 44: a view's WITH CHECK OPTION
 		return fault.Rejected, "a constraint of the table refuses the row" + constraint
 	case "53", "58":
 		return fault.Unavailable, "the database lacks resources"
 	case "P0": // raised by the operator's own function or trigger
 		return fault.Rejected, "the operator's own SQL refuses it"
 	}
-	return fault.Query, "the database cannot run the query: " + err.Message
+	return fault.Query, "the database cannot run the query: " + said(err)
+}
+
+// said is the server's message, unless it comes from within a function of the operator, which may
+// have put a value into it: by RAISE with an SQLSTATE of any class, or by a statement that it composed.
+func said(err *pgconn.PgError) string {
+	if err.Where != "" || err.InternalQuery != "" {
+		return "a function that it uses failed"
+	}
+	return err.Message
 }

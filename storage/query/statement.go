@@ -1,6 +1,7 @@
 package query
 
 import (
+	"strconv"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -74,6 +75,21 @@ func (s *Statement) Source() Source { return s.source }
 // tag is a constant comment in front of the statement, so that pg_stat_statements and the server's
 // log lead back to the operator's key. Nothing that changes from call to call is ever put there.
 func (s *Statement) tag() string { return "/* " + s.Operation.Key + " */ " }
+
+// argumentPosition is the place of the first use of $number in the operator's file.
+func (s *Statement) argumentPosition(number int) problem.Position {
+	ordinal := "$" + strconv.Itoa(number)
+	tokens, err := sqltext.Tokenize(s.compiled.Text)
+	if err != nil {
+		return problem.Position{}
+	}
+	for _, t := range tokens {
+		if t.Kind == sqltext.Position && s.compiled.Text[t.Start:t.End] == ordinal {
+			return s.source.locate(s.compiled.Origin(t.Start))
+		}
+	}
+	return problem.Position{}
+}
 
 // position maps a position that the server reported (characters, from 1) in a text that starts with
 // prefix to the operator's file.

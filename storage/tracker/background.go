@@ -19,7 +19,7 @@ func (s *Service) RunGC(ctx context.Context, _ *trackerv1.RunGCRequest) (*tracke
 	start := time.Now()
 	defer func() { s.metrics.gcDuration.Observe(float64(time.Since(start)) / float64(time.Millisecond)) }()
 	cutoff := s.executor.Now().Add(-s.lifetime())
-	limit := s.settings.GetGcLimit()
+	limit := s.settings.Load().GetGcLimit()
 	var deleted int64
 	for {
 		call, err := s.executor.Call(trackerv1.Operations_GC_FullMethodName, &trackerv1.GCParameters{
@@ -100,7 +100,7 @@ func (s *Service) observe(ctx context.Context) {
 	if stats.InfoHashes != nil {
 		s.metrics.infoHashes.Set(float64(stats.GetInfoHashes()))
 	}
-	if interval := s.settings.GetPrometheusReportingInterval().AsDuration(); interval > 0 {
+	if interval := s.settings.Load().GetPrometheusReportingInterval().AsDuration(); interval > 0 {
 		s.metrics.statsSkipped.Add(float64(time.Since(start) / interval))
 	}
 }

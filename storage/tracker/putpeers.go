@@ -121,7 +121,7 @@ func (c *change) prepare(s *Service) error {
 
 // addCounts adds the downloads of graduations that were replaced by a later change.
 func (c *change) addCounts(s *Service, n int) error {
-	if s.settings.GetCountOn() == countGraduated || n <= 0 {
+	if s.settings.Load().GetCountOn() == countGraduated || n <= 0 {
 		return nil
 	}
 	g := &graduation{service: s, hash: c.last.GetInfoHash(), values: c.last.GetHostValues()}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,7 +32,7 @@ type Service struct {
 	trackerv1.UnimplementedDataServer
 
 	executor *query.Executor
-	settings *trackerv1.Settings
+	settings atomic.Pointer[trackerv1.Settings]
 	logger   *slog.Logger
 	metrics  *metrics
 
@@ -42,8 +43,17 @@ type Service struct {
 // New makes the service. The settings must hold a value in every field, as the configuration's
 // defaults give. The metrics are registered with registerer.
 func New(executor *query.Executor, settings *trackerv1.Settings, logger *slog.Logger, registerer prometheus.Registerer) *Service {
-	return &Service{executor: executor, settings: settings, logger: logger,
-		metrics: newMetrics(settings.GetMetricsPrefix(), registerer)}
+	s := &Service{executor: executor, logger: logger, metrics: newMetrics(settings.GetMetricsPrefix(), registerer)}
+	s.settings.Store(settings)
+	return s
+}
+
+// Reload takes new settings: calls that are under way finish with the old ones, and the background
+// work starts anew. The prefix of the metrics stays; changing it needs a restart.
+func (s *Service) Reload(settings *trackerv1.Settings) {
+	s.Close()
+	s.settings.Store(settings)
+	s.Start()
 }
 
 // Start begins the background work: the collection of stale peers and the statistics.
@@ -51,11 +61,11 @@ func (s *Service) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	if s.configured(trackerv1.Operations_GC_FullMethodName) {
-		s.repeat(ctx, s.settings.GetGcInterval().AsDuration(), 0.1, s.collect)
+		s.repeat(ctx, s.settings.Load().GetGcInterval().AsDuration(), 0.1, s.collect)
 	} else if s.configured(trackerv1.Swarms_PutPeer_FullMethodName) {
 		s.logger.Warn("no gc_query is configured: peers never expire", "key", "tracker.gc_query")
 	}
-	if interval := s.settings.GetPrometheusReportingInterval().AsDuration(); interval > 0 && s.configured(trackerv1.Operations_PeerCount_FullMethodName) {
+	if interval := s.settings.Load().GetPrometheusReportingInterval().AsDuration(); interval > 0 && s.configured(trackerv1.Operations_PeerCount_FullMethodName) {
 		s.repeat(ctx, interval, 0, s.observe)
 	}
 }
@@ -89,7 +99,7 @@ func (s *Service) repeat(ctx context.Context, interval time.Duration, jitter flo
 
 func (s *Service) configured(method string) bool { return s.executor.Statement(method) != nil }
 
-func (s *Service) lifetime() time.Duration { return s.settings.GetPeerLifetime().AsDuration() }
+func (s *Service) lifetime() time.Duration { return s.settings.Load().GetPeerLifetime().AsDuration() }
 
 func invalid(format string, args ...any) error {
 	return fault.New(fault.InvalidArgument, "", format, args...)

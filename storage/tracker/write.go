@@ -161,7 +161,7 @@ func (s *Service) graduation(hash []byte, peers []*trackerv1.Peer, values *track
 		}
 		g.promote = append(g.promote, call)
 	}
-	if s.settings.GetCountOn() == countGraduated {
+	if s.settings.Load().GetCountOn() == countGraduated {
 		return g, nil
 	}
 	var err error
@@ -231,7 +231,7 @@ func (g *graduation) rest() (calls []*query.Call, affected *int64, err error) {
 	if known {
 		affected, g.promoted = &sum, &some
 	}
-	if g.service.settings.GetCountOn() == countGraduated && (some || !known) {
+	if g.service.settings.Load().GetCountOn() == countGraduated && (some || !known) {
 		count, err := g.countCall()
 		if err != nil {
 			return nil, nil, err

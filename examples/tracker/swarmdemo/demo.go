@@ -23,7 +23,7 @@ import (
 type Plugin interface {
 	Conn() grpc.ClientConnInterface
 	PID() int
-	Close() error
+	Close()
 }
 
 // Embedded is the value of Options.Database for PostgreSQL run by the plugin itself.
@@ -233,7 +233,7 @@ func (d *demo) cleanUp() error {
 		errs = append(errs, d.tables.close())
 	}
 	if d.plugin != nil {
-		errs = append(errs, d.plugin.Close())
+		d.plugin.Close()
 	}
 	if d.launcher != nil {
 		d.launcher.close()
