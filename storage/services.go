@@ -44,13 +44,17 @@ func buildServices(contract *operation.Contract, set *query.Set, executor *query
 	for _, descriptor := range contract.Services() {
 		name := string(descriptor.FullName())
 		impl := composed[name]
-		desc := &grpc.ServiceDesc{ServiceName: name, HandlerType: nil, Metadata: descriptor.ParentFile().Path()}
+		// gRPC asks whether the implementation has this type; annotated methods need none.
+		desc := &grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil), Metadata: descriptor.ParentFile().Path()}
 		served := impl != nil
 		for i := range descriptor.Methods().Len() {
 			method := descriptor.Methods().Get(i)
 			op := contract.Method("/" + name + "/" + string(method.Name()))
 			handler := composedHandler(name, method)
 			if op != nil {
+				if method.IsStreamingServer() || method.IsStreamingClient() {
+					return nil, fmt.Errorf("%s: streams cannot be served; let it return one message that holds the rows", method.FullName())
+				}
 				handler = operationHandler(executor, op)
 				served = served || set.Serves(op.Section)
 			}

@@ -74,7 +74,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServe(), newInit(), newCheck(), newVersion())
+	root.AddCommand(newServe(), newInit(), newCheck(), newDocs(), newVersion())
 	return root
 }
 

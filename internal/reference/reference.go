@@ -247,7 +247,7 @@ func (w *writer) operation(op *operation.Operation) {
 func (w *writer) parameterNotes(p *operation.Parameter) string {
 	var notes []string
 	if p.Identity() {
-		notes = append(notes, "part of what is meant: leaving it out is a warning")
+		notes = append(notes, "says which rows are meant: to leave it out is a warning")
 	}
 	if rule := ruleText(p.Rules); rule != "" {
 		notes = append(notes, rule)

@@ -69,6 +69,15 @@ func (s *Statement) Plan() *Plan { return s.plan.Load() }
 // Text returns the positional SQL as it is sent, without the row bound.
 func (s *Statement) Text() string { return s.tag() + s.compiled.Text }
 
+// Arguments returns the names of the parameters that $1, $2, ... stand for in Text.
+func (s *Statement) Arguments() []string {
+	names := make([]string, len(s.compiled.Args))
+	for i, index := range s.compiled.Args {
+		names[i] = s.Operation.Parameters[index].Name
+	}
+	return names
+}
+
 // Source returns what the operator wrote.
 func (s *Statement) Source() Source { return s.source }
 

@@ -518,7 +518,8 @@ type Section struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The section's key, for example "tracker".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// What a section must hold at least: one of these groups has to be complete.
+	// What a section must hold at least: one of these has to be complete. Each is the names of groups,
+	// separated by spaces.
 	Profiles      []string `protobuf:"bytes,2,rep,name=profiles,proto3" json:"profiles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

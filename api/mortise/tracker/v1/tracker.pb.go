@@ -281,11 +281,10 @@ func (x *Settings) GetMetricsPrefix() string {
 // A peer of a swarm, as given to clients.
 type Peer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 20 bytes, chosen by the client.
+	// Chosen by the client; clients change theirs from session to session.
 	PeerId []byte `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
-	// 4 or 16 bytes.
-	Address []byte `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
-	// 1 to 65535.
+	// 4 bytes for IPv4, 16 for IPv6.
+	Address       []byte `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
 	Port          uint32 `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3828,8 +3827,8 @@ const file_mortise_tracker_v1_tracker_proto_rawDesc = "" +
 	"\x02GC\x12 .mortise.tracker.v1.GCParameters\x1a\x1c.mortise.tracker.v1.Affected\"0\xf2\xf3',\n" +
 	"\x10tracker.gc_query\x10\x01*\x12peers never expire0\x018\x02\x12\xac\x01\n" +
 	"\rInfoHashCount\x12+.mortise.tracker.v1.InfoHashCountParameters\x1a\x1e.mortise.tracker.v1.InfoHashes\"N\xf2\xf3'J\n" +
-	"\x1dtracker.info_hash_count_query\x10\x02*#the gauge of info hashes is missing0\x018\x02\x1a\x04\xf8\xf3'\x01Bh\x9a\xf4'\x1f\n" +
-	"\atracker\x12\bannounce\x12\x04peer\x12\x04dataZCgithub.com/mortise-storage/mortise/api/mortise/tracker/v1;trackerv1b\x06proto3"
+	"\x1dtracker.info_hash_count_query\x10\x02*#the gauge of info hashes is missing0\x018\x02\x1a\x04\xf8\xf3'\x01Bg\x9a\xf4'\x1e\n" +
+	"\atracker\x12\rannounce peer\x12\x04dataZCgithub.com/mortise-storage/mortise/api/mortise/tracker/v1;trackerv1b\x06proto3"
 
 var (
 	file_mortise_tracker_v1_tracker_proto_rawDescOnce sync.Once

@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A task is one thing that is measured.
+type task struct {
+	// name is the benchmark's, without "Benchmark".
+	name string
+	// methods are the API's methods that it is about, as "Service.Method".
+	methods []string
+	// ways are those in which it exists; all if empty.
+	ways []string
+	// prepare is done once before each measurement, untimed; it may be nil.
+	prepare func(ctx context.Context, e *environment) error
+	// run is one iteration.
+	run func(ctx context.Context, w way, c *caller) error
+}
+
+// A caller is one of several goroutines that call at the same time.
+type caller struct {
+	env *environment
+	// id counts from 0, of counts how many there are.
+	id, of int
+	// way is the name of the way that is measured.
+	way string
+	// turn counts this caller's iterations, so that each takes another peer.
+	turn int
+}
+
+// warmups is how many iterations each caller makes before the clock runs, so that connections are
+// open and statements prepared.
+const warmups = 2
+
+// most is how many latencies are kept at most; of more iterations only each n-th is timed.
+const most = 1 << 18
+
+// bench measures a task in all its ways and with all numbers of callers.
+func bench(b *testing.B, t task) {
+	e := environmentFor(b)
+	e.announceConditions()
+	for _, name := range t.existsIn() {
+		for _, callers := range e.settings.callers {
+			b.Run(fmt.Sprintf("way=%s/callers=%d", name, callers), func(b *testing.B) {
+				if t.prepare != nil {
+					if err := t.prepare(b.Context(), e); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportAllocs()
+				latencies, err := measure(b.Context(), e, t, name, callers, b.N, b.ResetTimer, b.StopTimer)
+				if err != nil {
+					b.Fatal(err)
+				}
+				slices.Sort(latencies)
+				b.ReportMetric(quantile(latencies, 0.50), "p50-us")
+				b.ReportMetric(quantile(latencies, 0.99), "p99-us")
+			})
+		}
+	}
+}
+
+func (t task) existsIn() []string {
+	if len(t.ways) > 0 {
+		return t.ways
+	}
+	return allWays
+}
+
+// measure makes n iterations, shared among the callers: each takes the next one when it is free. It
+// returns the latencies of all, or of an even choice; start is called when all callers are warm and
+// stop when the last is done.
+func measure(ctx context.Context, e *environment, t task, name string, callers, n int, start, stop func()) ([]time.Duration, error) {
+	w := e.ways[name]
+	stride := (n + most - 1) / most
+	r := &race{task: t, way: w, n: int64(n), stride: int64(stride),
+		latencies: make([]time.Duration, (n+stride-1)/stride), begin: make(chan struct{})}
+	var warm, done sync.WaitGroup
+	for id := range callers {
+		warm.Add(1)
+		done.Go(func() {
+			c := &caller{env: e, id: id, of: callers, way: name}
+			for range warmups {
+				r.note(t.run(ctx, w, c))
+			}
+			warm.Done()
+			<-r.begin
+			r.iterate(ctx, c)
+		})
+	}
+	warm.Wait()
+	start()
+	close(r.begin)
+	done.Wait()
+	stop()
+	if err := r.failure.Load(); err != nil {
+		return nil, fmt.Errorf("%s, way=%s, callers=%d: %w", t.name, name, callers, *err)
+	}
+	return r.latencies, nil
+}
+
+// A race is what the callers of one measurement share.
+type race struct {
+	task      task
+	way       way
+	n, stride int64
+	next      atomic.Int64
+	latencies []time.Duration
+	failure   atomic.Pointer[error]
+	begin     chan struct{}
+}
+
+func (r *race) iterate(ctx context.Context, c *caller) {
+	for r.failure.Load() == nil {
+		i := r.next.Add(1) - 1
+		if i >= r.n {
+			return
+		}
+		if i%r.stride != 0 {
+			r.note(r.task.run(ctx, r.way, c))
+			continue
+		}
+		begin := time.Now()
+		err := r.task.run(ctx, r.way, c)
+		r.latencies[i/r.stride] = time.Since(begin)
+		r.note(err)
+	}
+}
+
+// note keeps the first failure, which ends the measurement.
+func (r *race) note(err error) {
+	if err != nil {
+		r.failure.CompareAndSwap(nil, &err)
+	}
+}
+
+// quantile of sorted latencies, in microseconds.
+func quantile(sorted []time.Duration, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return float64(sorted[int(q*float64(len(sorted)-1))]) / float64(time.Microsecond)
+}
