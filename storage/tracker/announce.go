@@ -29,8 +29,8 @@ func (s *Service) Announce(ctx context.Context, request *trackerv1.AnnounceReque
 	}
 	flight := (&query.Flight{}).Then(write.calls()...).Then(reads.calls()...)
 	s.executor.Run(ctx, flight)
-	_, writeErr := write.finish(ctx) // even if the reads failed: half a graduation is worse
-	response := &trackerv1.AnnounceResponse{}
+	affected, writeErr := write.finish(ctx) // even if the reads failed: half a graduation is worse
+	response := &trackerv1.AnnounceResponse{Affected: affected}
 	if err := reads.answer(response); err != nil {
 		return nil, err
 	}

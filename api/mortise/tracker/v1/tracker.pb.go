@@ -1060,7 +1060,10 @@ type AnnounceResponse struct {
 	Incomplete int64 `protobuf:"varint,3,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
 	Downloaded int64 `protobuf:"varint,4,opt,name=downloaded,proto3" json:"downloaded,omitempty"`
 	// Set if the write failed; the rest of the answer is good.
-	WriteError    *Failure `protobuf:"bytes,5,opt,name=write_error,json=writeError,proto3" json:"write_error,omitempty"`
+	WriteError *Failure `protobuf:"bytes,5,opt,name=write_error,json=writeError,proto3" json:"write_error,omitempty"`
+	// How many rows the write changed; unset if the operator's query does not tell. Zero after a PUT
+	// says that the query declined the peer, for example because the torrent is not registered.
+	Affected      *int64 `protobuf:"varint,6,opt,name=affected,proto3,oneof" json:"affected,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1128,6 +1131,13 @@ func (x *AnnounceResponse) GetWriteError() *Failure {
 		return x.WriteError
 	}
 	return nil
+}
+
+func (x *AnnounceResponse) GetAffected() int64 {
+	if x != nil && x.Affected != nil {
+		return *x.Affected
+	}
+	return 0
 }
 
 // Why a part of a call failed, in the words of the error that a call of its own would have had.
@@ -3559,7 +3569,7 @@ const file_mortise_tracker_v1_tracker_proto_rawDesc = "" +
 	"\vwant_counts\x18\a \x01(\bR\n" +
 	"wantCounts\x12?\n" +
 	"\vhost_values\x18\b \x01(\v2\x1e.mortise.tracker.v1.HostValuesR\n" +
-	"hostValues\"\xdc\x01\n" +
+	"hostValues\"\x8a\x02\n" +
 	"\x10AnnounceResponse\x12.\n" +
 	"\x05peers\x18\x01 \x03(\v2\x18.mortise.tracker.v1.PeerR\x05peers\x12\x1a\n" +
 	"\bcomplete\x18\x02 \x01(\x03R\bcomplete\x12\x1e\n" +
@@ -3570,7 +3580,9 @@ const file_mortise_tracker_v1_tracker_proto_rawDesc = "" +
 	"downloaded\x18\x04 \x01(\x03R\n" +
 	"downloaded\x12<\n" +
 	"\vwrite_error\x18\x05 \x01(\v2\x1b.mortise.tracker.v1.FailureR\n" +
-	"writeError\"\x89\x01\n" +
+	"writeError\x12\x1f\n" +
+	"\baffected\x18\x06 \x01(\x03H\x00R\baffected\x88\x01\x01B\v\n" +
+	"\t_affected\"\x89\x01\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x16\n" +
@@ -4028,6 +4040,7 @@ func file_mortise_tracker_v1_tracker_proto_init() {
 	file_mortise_tracker_v1_tracker_proto_msgTypes[2].OneofWrappers = []any{}
 	file_mortise_tracker_v1_tracker_proto_msgTypes[3].OneofWrappers = []any{}
 	file_mortise_tracker_v1_tracker_proto_msgTypes[8].OneofWrappers = []any{}
+	file_mortise_tracker_v1_tracker_proto_msgTypes[12].OneofWrappers = []any{}
 	file_mortise_tracker_v1_tracker_proto_msgTypes[17].OneofWrappers = []any{}
 	file_mortise_tracker_v1_tracker_proto_msgTypes[24].OneofWrappers = []any{}
 	file_mortise_tracker_v1_tracker_proto_msgTypes[26].OneofWrappers = []any{}
