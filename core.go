@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -34,12 +35,14 @@ type core struct {
 	storage *storage.Storage
 	metrics *metricsListener
 	calls   calls
+	// draining is closed when no more calls are taken.
+	draining chan struct{}
 }
 
 // openCore loads the configuration, opens the storage and waits until its queries were checked. What
 // keeps it from serving is logged, and returned as ErrRefused if it is the configuration's fault.
 func openCore(ctx context.Context, options ServeOptions, level *slog.LevelVar) (*core, error) {
-	c := &core{options: options, logger: options.Logger}
+	c := &core{options: options, logger: options.Logger, draining: make(chan struct{})}
 	contract, err := storage.Contract(options.Contracts...)
 	if err != nil {
 		return nil, err
@@ -131,7 +134,7 @@ func (c *core) serverOptions() []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(largestMessage),
 		grpc.MaxSendMsgSize(largestMessage),
 		grpc.ChainUnaryInterceptor(c.calls.unary, recoverUnary(c.logger)),
-		grpc.ChainStreamInterceptor(recoverStream(c.logger)),
+		grpc.ChainStreamInterceptor(c.leaveOnDrain, recoverStream(c.logger)),
 	}
 }
 
@@ -145,17 +148,37 @@ func (c *core) register(version int, registrar grpc.ServiceRegistrar) {
 }
 
 // drain ends a server: no new calls, those under way may finish for a while, and the rest is cut off.
-// gRPC's own graceful stop cannot be waited for, because go-plugin's streams to the host stay open
-// for as long as the process lives.
 func (c *core) drain(server *grpc.Server) {
+	close(c.draining)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
 		server.GracefulStop()
 	}()
-	c.calls.wait(drainLimit)
-	server.Stop()
-	<-stopped
+	timer := time.NewTimer(drainLimit)
+	defer timer.Stop()
+	select {
+	case <-stopped:
+	case <-timer.C:
+		server.Stop()
+		<-stopped
+	}
+}
+
+// leaveOnDrain ends go-plugin's own streams when the server drains. They would last as long as the
+// process, and gRPC's graceful stop waits for the last stream.
+func (c *core) leaveOnDrain(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if !strings.HasPrefix(info.FullMethod, "/plugin.") {
+		return handler(service, stream)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- handler(service, stream) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-c.draining:
+		return nil // which ends the stream, and by that the handler
+	}
 }
 
 // close ends everything else.

@@ -146,8 +146,7 @@ func Serve(ctx context.Context, options ServeOptions) error {
 		return logged(options.Logger, err)
 	}
 	defer c.close()
-	os.Stdout = stdout // go-plugin prints the handshake, then puts a pipe to the host in its place
-	return logged(options.Logger, c.serveHost(ctx))
+	return logged(options.Logger, c.serveHost(ctx, stdout))
 }
 
 // logged logs an error on its way out.
@@ -167,13 +166,17 @@ func noHost() error {
 	return ErrNoHost
 }
 
-// serveHost runs go-plugin's server.
-func (c *core) serveHost(ctx context.Context) error {
+// serveHost runs go-plugin's server. It prints the handshake on stdout, which is given back to it for
+// no longer than that: afterwards it puts a pipe to the host in the place of os.Stdout by itself.
+func (c *core) serveHost(ctx context.Context, stdout *os.File) error {
 	served := false
 	goplugin.Serve(&goplugin.ServeConfig{
-		HandshakeConfig:  Handshake,
-		VersionedPlugins: versions(c.register),
-		Logger:           newHCLog(c.logger, slog.LevelWarn),
+		HandshakeConfig: Handshake,
+		VersionedPlugins: versions(func(version int, registrar grpc.ServiceRegistrar) {
+			c.register(version, registrar)
+			os.Stdout = stdout
+		}),
+		Logger: newHCLog(c.logger, slog.LevelWarn),
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
 			served = true
 			server := grpc.NewServer(append(options, c.serverOptions()...)...)

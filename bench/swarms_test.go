@@ -11,7 +11,10 @@ import (
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 )
 
-const swarmCount = 500
+const (
+	swarmCount = 500
+	batchSize  = 500
+)
 
 // A swarm is an info hash and the peers that are loaded into it. Clients that a benchmark writes come
 // on top of them.
@@ -38,6 +41,8 @@ type peer struct {
 	bytes   []byte // the address
 	port    int32
 	message *trackerv1.Peer
+	// seeder is the role of a loaded peer; clients have what they are given.
+	seeder bool
 }
 
 func (p *peer) v6() bool { return p.address.Is6() }
@@ -53,9 +58,8 @@ func peerOf(s *swarm, n int) *peer {
 		binary.BigEndian.PutUint64(a[8:], uint64(n))
 		p.address = netip.AddrFrom16(a)
 	} else {
-		// A multiplication by an odd number hits every address of the block once.
 		var a [4]byte
-		binary.BigEndian.PutUint32(a[:], 0x01000000+(uint32(n)*2654435761)%0xdf000000)
+		binary.BigEndian.PutUint32(a[:], (1+rng.Uint32N(223))<<24|uint32(n)&0xffffff)
 		p.address = netip.AddrFrom4(a)
 	}
 	p.bytes = p.address.AsSlice()
@@ -85,12 +89,14 @@ const (
 	// finishing clients become leechers and then seeders. They are spread evenly over the swarms, so
 	// that callers do not wait for each other at the download counter of a big one.
 	finishing
+	// batched clients are refreshed many at a time; they are loaded only when that is measured.
+	batched
 	purposes
 )
 
 // populate plans swarms whose sizes fall with their rank (Zipf), the biggest having about a seventh
 // of all peers. Each has peers of both roles and families; one of three is a seeder.
-func populate(peers int, clients int) *population {
+func populate(peers int, clients [purposes]int) *population {
 	p := &population{clients: map[string]map[purpose][]*peer{}}
 	weights, sum := make([]float64, swarmCount), 0.0
 	for i := range weights {
@@ -103,15 +109,15 @@ func populate(peers int, clients int) *population {
 		p.swarms = append(p.swarms, s)
 		for k := range max(8, int(float64(peers)*weights[i]/sum)) {
 			one := p.peer(s)
-			role := isSeeder(k)
-			s.loaded[index(role)][index(one.v6())]++
+			one.seeder = isSeeder(k)
+			s.loaded[index(one.seeder)][index(one.v6())]++
 			p.loaded = append(p.loaded, one)
 		}
 	}
 	for _, way := range allWays {
 		p.clients[way] = map[purpose][]*peer{}
 		for u := range purposes {
-			for k := range clients {
+			for k := range clients[u] {
 				s := p.swarms[k%swarmCount]
 				if u != finishing {
 					s = p.loaded[(k*7919)%len(p.loaded)].swarm
@@ -158,23 +164,30 @@ func (c *caller) loaded() *peer {
 	return all[(c.id*104729+c.turn*7919)%len(all)]
 }
 
-// hashes returns n swarms next to each other.
+// swarms returns n swarms next to each other.
 func (c *caller) swarms(n int) []*swarm {
 	c.turn++
 	from := (c.id*131 + c.turn*n) % (swarmCount - n)
 	return c.env.population.swarms[from : from+n]
 }
 
-// changes that store the peers, those that k says as seeders.
-func changes(peers []*peer, seeder func(k int) bool) []*trackerv1.PeerChange {
+// batch returns clients that are written together. There are as many batches as transactions run at
+// once, and more, so that callers seldom meet in one.
+func (c *caller) batch() []*peer {
+	all := c.env.population.clients[c.way][batched]
+	c.turn++
+	k := (c.id + c.turn*c.of) % (len(all) / batchSize)
+	return all[k*batchSize : (k+1)*batchSize]
+}
+
+// changes that store the peers, each in its role.
+func changes(peers []*peer) []*trackerv1.PeerChange {
 	all := make([]*trackerv1.PeerChange, len(peers))
 	for k, p := range peers {
-		all[k] = &trackerv1.PeerChange{Kind: trackerv1.PeerChange_PUT, InfoHash: p.swarm.hash, Peer: p.message, IsSeeder: seeder(k)}
+		all[k] = &trackerv1.PeerChange{Kind: trackerv1.PeerChange_PUT, InfoHash: p.swarm.hash, Peer: p.message, IsSeeder: p.seeder}
 	}
 	return all
 }
-
-func leecher(int) bool { return false }
 
 // everybody returns all peers that may be in the tables.
 func (p *population) everybody() []*peer {

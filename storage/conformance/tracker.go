@@ -52,6 +52,15 @@ const (
 	CountsInfoHashes Capability = "counts_info_hashes"
 	// Collects: stale peers are deleted, by the timestamp that was given when they were stored.
 	Collects Capability = "collects"
+	// ExcludesRequester: the queries leave the requester out themselves, so that even many rows of its
+	// address and port cost the others no place. Otherwise the service drops the requester.
+	ExcludesRequester Capability = "excludes_requester"
+	// HidesStale: peers that are stale, but not collected yet, are not listed.
+	HidesStale Capability = "hides_stale"
+	// CountsAlive and ScrapesAlive: they are not counted by the query for one swarm, and by the one for
+	// many.
+	CountsAlive  Capability = "counts_alive"
+	ScrapesAlive Capability = "scrapes_alive"
 	// KVOverwrite: storing under an existing key replaces its value.
 	KVOverwrite Capability = "kv_overwrite"
 	// KVNull: a key without a value can be told from one whose value is empty.
@@ -114,7 +123,7 @@ func TrackerCases() []Case[*Tracker] {
 	var all []Case[*Tracker]
 	for _, group := range [][]swarmCase{
 		peerAddCases(), peerValueCases(), peerDelCases(), removePeerCases(), graduateCases(), downloadsCases(),
-		announcePeersCases(), requesterCases(), announceWriteCases(), announceReadCases(), putPeersCases(),
+		announcePeersCases(), requesterCases(), aliveCases(), announceWriteCases(), announceReadCases(), putPeersCases(),
 		scrapeCases(), gcCases(), statsCases(), argumentCases(), manyCallersCases(),
 	} {
 		for _, c := range group {

@@ -38,6 +38,17 @@ func announcePeersCases() []swarmCase {
 				w.put(seeder, s4, s6)
 				w.expect(peers{s4, s6}, peers{p4, p6})
 			}},
+		{name: "announce is not crowded out by the other family", on: lists, says: atMost,
+			run: func(w *swarm) {
+				few, many := some(3), make(peers, 30)
+				for i := range many {
+					many[i] = peer6()
+				}
+				w.put(leecher, many...)
+				w.put(leecher, few...)
+				w.lists(seeder, 3, few)
+				w.lists(leecher, 3, few)
+			}},
 		{name: "announce keeps swarms apart", on: lists, says: "peers of one info hash are listed",
 			run: func(w *swarm) {
 				p, other := peer4(), w.other()
@@ -256,6 +267,15 @@ func requesterCases() []swarmCase {
 					w.listsFor(p, seeder, 3, others)
 				}
 			}},
+		{name: "announce fills the places of a requester who changed its id often", on: lists, says: "the requester costs the others no place",
+			needs: []Capability{ExcludesRequester},
+			run: func(w *swarm) {
+				for range 8 {
+					if got := w.other().crowded(); got != 3 {
+						w.t.Errorf("%d peers of 3, with 3 wanted", got)
+					}
+				}
+			}},
 		{name: "announce to the only peer is not found", on: lists, says: "nothing found is NOT_FOUND",
 			run: func(w *swarm) {
 				p := peer4()
@@ -285,6 +305,17 @@ func requesterCases() []swarmCase {
 				w.listsFor(peer4(), leecher, 50, seeders, leechers)
 			}},
 	}
+}
+
+// crowded returns how many of three other peers a client gets that is stored under many ids.
+func (w *swarm) crowded() int {
+	w.t.Helper()
+	p, others := peer4(), some(3)
+	for range 9 {
+		w.put(leecher, twin(p))
+	}
+	w.put(leecher, others...)
+	return len(w.list(&trackerv1.AnnouncePeersRequest{ForSeeder: true, Want: 3, Requester: p}))
 }
 
 // listsFor checks the IPv4 peers that a certain client gets.

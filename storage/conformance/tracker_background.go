@@ -4,6 +4,9 @@ import (
 	"errors"
 	"slices"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 )
 
@@ -16,12 +19,15 @@ func gcCases() []swarmCase {
 	return []swarmCase{
 		{name: "gc deletes stale peers of both roles and families", on: keys(gcQuery), says: deletes, needs: needs, exclusive: true,
 			run: func(w *swarm) {
-				w.putAt(w.stale(), leecher, peer4())
-				w.putAt(w.stale(), seeder, peer4())
-				w.putAt(w.stale(), leecher, peer6())
-				w.putAt(w.stale(), seeder, peer6())
+				p, q, r, s := peer4(), peer4(), peer6(), peer6()
+				w.putAt(w.stale(), leecher, p)
+				w.putAt(w.stale(), seeder, q)
+				w.putAt(w.stale(), leecher, r)
+				w.putAt(w.stale(), seeder, s)
 				w.collect()
 				w.expect(nobody, nobody)
+				w.collected(leecher, p, r)
+				w.collected(seeder, q, s)
 			}},
 		{name: "gc keeps younger peers of both roles and families", on: keys(gcQuery), says: keeps, needs: needs, exclusive: true,
 			run: func(w *swarm) {
@@ -43,19 +49,21 @@ func gcCases() []swarmCase {
 				}
 				got := w.collect()
 				w.expect(nobody, young)
+				w.collected(leecher, old...)
 				if got.Deleted != nil && *got.Deleted < 3 {
 					w.t.Errorf("%d peers deleted; there were at least 3", *got.Deleted)
 				}
 			}},
 		{name: "gc leaves nothing stale however much there is", on: keys(gcQuery), says: "chunks follow each other until nothing stale is left", needs: needs, exclusive: true,
 			run: func(w *swarm) {
-				young := some(5)
-				for i := range 60 {
-					w.putAt(w.stale(), i%2 == 0, peer4())
+				young, old := some(5), some(60)
+				for _, p := range old {
+					w.putAt(w.stale(), leecher, p)
 				}
 				w.put(leecher, young...)
 				got := w.collect()
 				w.expect(nobody, young)
+				w.collected(leecher, old...)
 				if got.Deleted != nil && *got.Deleted < 60 {
 					w.t.Errorf("%d peers deleted; there were at least 60", *got.Deleted)
 				}
@@ -109,6 +117,30 @@ func gcCases() []swarmCase {
 				w.expect(seeders, leechers)
 			}},
 	}
+}
+
+// collected checks that peers are gone, not only hidden.
+func (w *swarm) collected(role bool, list ...*trackerv1.Peer) {
+	w.t.Helper()
+	left := 0
+	for _, p := range list {
+		if w.stillThere(role, p) {
+			left++
+		}
+	}
+	if left > 0 {
+		w.t.Errorf("%d stale peers of %d are still stored after a collection", left, len(list))
+	}
+}
+
+// stillThere says whether a peer is known to be stored, be it hidden or not. It deletes it.
+func (w *swarm) stillThere(role bool, p *trackerv1.Peer) bool {
+	w.t.Helper()
+	got, err := w.delete(role, p)
+	if err != nil && status.Code(err) != codes.NotFound {
+		w.t.Fatalf("DeletePeer of %s: %v", name(p), err)
+	}
+	return got.GetAffected() > 0
 }
 
 func statsCases() []swarmCase {
@@ -195,7 +227,7 @@ func capabilitiesAgree(w *swarm) {
 	p := peer4()
 	w.put(leecher, p)
 	w.graduate(p)
-	if got := w.scrape(w.hash)[0].Snatched; says.Downloads != (got > 0) {
+	if got := w.scrapeAmong().Snatched; says.Downloads != (got > 0) {
 		w.t.Errorf("downloads %v, but %d counted after a graduation", says.Downloads, got)
 	}
 	for key, is := range map[string]bool{

@@ -27,7 +27,7 @@ func manyCallersCases() []swarmCase {
 			run: func(w *swarm) {
 				p := peer6()
 				report(w.t, "PutPeer of one peer", together(24, func(i int) error { return w.tryPut(i%2 == 0, p) }))
-				got := w.scrape(w.hash)[0]
+				got := w.scrapeAmong()
 				if got.Seeders+got.Leechers != 1 {
 					w.t.Errorf("%d seeders and %d leechers; there should be one peer", got.Seeders, got.Leechers)
 				}

@@ -26,7 +26,7 @@ var trackerProbes = []probe{
 	{finds: ManyAddresses, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
 		p, q := dual()
 		w.put(leecher, p, q, with(p, func(q *trackerv1.Peer) { q.Port ^= 1 }))
-		return w.scrape(w.hash)[0].Leechers == 3
+		return w.scrapeAmong().Leechers == 3
 	}},
 	{finds: Stores32ByteHashes, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
 		return fault.ReasonOf(w.of(random(32)).tryPut(leecher, peer4())) != fault.Rejected
@@ -39,7 +39,7 @@ var trackerProbes = []probe{
 		p := peer4()
 		w.put(leecher, p)
 		w.graduate(twin(p))
-		return w.scrape(w.hash)[0].Leechers == 1
+		return w.scrapeAmong().Leechers == 1
 	}},
 	{finds: TellsPromotion, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
 		got := w.graduate(peer4())
@@ -49,30 +49,52 @@ var trackerProbes = []probe{
 		p := peer4()
 		w.put(leecher, p)
 		w.graduate(p)
-		return w.scrape(w.hash)[0].Snatched > 0
+		return w.scrapeAmong().Snatched > 0
 	}},
 	{finds: CountsEveryCompletion, on: []Capability{PeersServed, CountsDownloads}, has: func(w *swarm, _ *shelf) bool {
 		w.graduate(peer4())
-		return w.scrape(w.hash)[0].Snatched > 0
+		return w.scrapeAmong().Snatched > 0
 	}},
 	{finds: Families, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
 		got, err := w.client().ScrapeFamily(w.ctx, &trackerv1.ScrapeFamilyRequest{InfoHash: w.hash})
 		return err != nil || !got.BothFamilies
 	}},
 	{finds: CountsInfoHashes, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool { return w.stats().InfoHashes != nil }},
-	{finds: Collects, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
+	{finds: ExcludesRequester, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
+		for range 6 {
+			if w.other().crowded() < 3 {
+				return false
+			}
+		}
+		return true
+	}},
+	{finds: HidesStale, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
 		w.putAt(w.stale(), leecher, peer4())
+		return len(w.list(&trackerv1.AnnouncePeersRequest{Want: 5})) == 0
+	}},
+	{finds: CountsAlive, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
+		w.putAt(w.stale(), leecher, peer4())
+		got, err := w.client().ScrapeSwarm(w.ctx, &trackerv1.ScrapeSwarmRequest{InfoHash: w.hash})
+		return err != nil || got.Leechers == 0
+	}},
+	{finds: ScrapesAlive, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
+		w.putAt(w.stale(), leecher, peer4())
+		return w.scrapeAmong().Leechers == 0
+	}},
+	{finds: Collects, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
+		p := peer4()
+		w.putAt(w.stale(), leecher, p)
 		if _, err := w.client().RunGC(w.ctx, &trackerv1.RunGCRequest{}); err != nil {
 			return configured(w.t, err)
 		}
-		return w.scrape(w.hash)[0].Leechers == 0
+		return !w.stillThere(leecher, p) && w.scrapeAmong().Leechers == 0
 	}},
 	{finds: GraduateRefreshes, on: []Capability{PeersServed, Collects}, has: func(w *swarm, _ *shelf) bool {
 		p := peer4()
 		w.putAt(w.stale(), leecher, p)
 		w.graduate(p)
 		w.collect()
-		return w.scrape(w.hash)[0].Seeders == 1
+		return w.scrapeAmong().Seeders == 1
 	}},
 	{finds: KVOverwrite, on: []Capability{DataServed}, has: func(_ *swarm, d *shelf) bool {
 		key := random(20)

@@ -16,22 +16,24 @@ type transit struct {
 	group query.Group
 	plans []*query.Plan
 	args  [][][]byte
-	// preparing says for each call that its statement is prepared in front of it.
-	preparing []bool
 
-	// sent says that the server may have seen it, done that its outcome is known.
-	sent, done bool
-	// err is why the group failed: *pgconn.PgError, *fault.Error or a connection's error.
+	// sent says that the server may have seen it, done that its outcome is known, undone that its
+	// transaction was never committed.
+	sent, done, undone bool
+	// err is why the group failed: *pgconn.PgError, *fault.Error, errColumnsChanged or a connection's
+	// error.
 	err error
 	// failed is the call that the error belongs to, or -1.
 	failed int
 }
 
+// mayHaveEffect says whether a group that failed may have changed something.
+func (t *transit) mayHaveEffect() bool { return t.sent && !t.undone }
+
 // load encodes the group's arguments. Values that the database's types cannot hold are found here:
 // the driver would close the connection over them.
 func load(group query.Group) (*transit, error) {
-	t := &transit{group: group, plans: make([]*query.Plan, len(group)), args: make([][][]byte, len(group)),
-		preparing: make([]bool, len(group)), failed: -1}
+	t := &transit{group: group, plans: make([]*query.Plan, len(group)), args: make([][][]byte, len(group)), failed: -1}
 	for i, call := range group {
 		plan := call.Statement.Plan()
 		if plan == nil {
@@ -47,7 +49,7 @@ func load(group query.Group) (*transit, error) {
 }
 
 // fly sends the transits over one connection and reads their answers. Transits whose row bound needs
-// it take two round trips; all others share one.
+// it take further round trips; all others share one.
 func (p *Pool) fly(ctx context.Context, conn *pgconn.PgConn, transits []*transit) {
 	start := 0
 	for i, t := range transits {
@@ -70,15 +72,31 @@ func (t *transit) twoSteps() bool {
 	return false
 }
 
-// pipeline is one round trip: everything is sent, each group closed by a Sync that makes it a
-// transaction, before the first answer is read.
+// pipeline is one round trip: everything is sent before the first answer is read. Each group is
+// closed by a Sync that makes it a transaction. In front of them stand the statements that the
+// connection has not seen yet, each with a Sync of its own: a statement that cannot be prepared then
+// keeps no other from it, and a failed group cannot skip what a later one needs.
 func (p *Pool) pipeline(ctx context.Context, conn *pgconn.PgConn, transits []*transit) {
+	s := sessionOf(conn)
+	prepared := p.Mode() != Unprepared
+	if prepared {
+		transits = s.withoutChanged(transits)
+	}
 	if len(transits) == 0 || conn.IsClosed() {
 		return
 	}
 	pl := conn.StartPipeline(ctx)
+	defer func() { _ = pl.Close() }() // it reads what is left, even after a panic
+	var preparing []*query.Plan
+	if prepared {
+		preparing = s.missing(transits)
+	}
+	for _, plan := range preparing {
+		pl.SendPrepare(plan.Name, plan.SQL, plan.ParamOIDs)
+		pl.SendPipelineSync()
+	}
 	for _, t := range transits {
-		p.send(pl, sessionOf(conn), t)
+		send(pl, t, prepared)
 		pl.SendPipelineSync()
 	}
 	if err := pl.Flush(); err != nil {
@@ -86,120 +104,161 @@ func (p *Pool) pipeline(ctx context.Context, conn *pgconn.PgConn, transits []*tr
 		for _, t := range transits {
 			t.sent, t.err = sent, err
 		}
-		_ = pl.Close()
 		return
 	}
 	for _, t := range transits {
 		t.sent = true
 	}
+	in := &inbox{pool: p, pipeline: pl, session: s, prepared: prepared, refused: map[string]error{}}
+	lost := in.receivePrepared(preparing)
 	for _, t := range transits {
-		if !receive(pl, sessionOf(conn), t) {
-			break
-		}
-	}
-	if err := pl.Close(); err != nil {
-		for _, t := range transits {
-			if !t.done && t.err == nil {
-				t.err = err
-			}
-		}
-	}
-}
-
-func (p *Pool) send(pl *pgconn.Pipeline, s *session, t *transit) {
-	prepared := p.Mode() != Unprepared
-	announced := map[string]bool{}
-	for i, plan := range t.plans {
-		params, results := plan.Formats()
-		if !prepared {
-			pl.SendQueryParams(plan.SQL, t.args[i], plan.ParamOIDs, params, results)
+		if lost != nil {
+			t.err = lost
 			continue
 		}
-		description := s.prepared[plan.Name]
-		t.preparing[i] = description == nil && !announced[plan.Name]
-		if t.preparing[i] {
-			pl.SendPrepare(plan.Name, plan.SQL, plan.ParamOIDs)
-			announced[plan.Name] = true
-		}
-		pl.SendQueryStatement(plan.Description(), t.args[i], params, results)
+		lost = in.receive(t)
 	}
 }
 
-// receive reads the answers of one group up to its Sync. It returns false if the connection is lost,
-// so that nothing more can be read.
-func receive(pl *pgconn.Pipeline, s *session, t *transit) bool {
-	for i, call := range t.group {
-		if t.preparing[i] {
-			result, err := pl.GetResults()
-			if err != nil {
-				return fail(pl, t, i, err)
-			}
-			if description, ok := result.(*pgconn.StatementDescription); ok {
-				s.prepared[t.plans[i].Name] = description
-			}
+func send(pl *pgconn.Pipeline, t *transit, prepared bool) {
+	for i, plan := range t.plans {
+		params, results := plan.Formats()
+		if prepared {
+			pl.SendQueryStatement(plan.Description(), t.args[i], params, results)
+		} else {
+			pl.SendQueryParams(plan.SQL, t.args[i], plan.ParamOIDs, params, results)
 		}
-		result, err := pl.GetResults()
+	}
+}
+
+// An inbox reads the answers of a pipeline. Its methods return an error if the connection is lost,
+// so that nothing more can be read.
+type inbox struct {
+	pool     *Pool
+	pipeline *pgconn.Pipeline
+	session  *session
+	prepared bool
+	// refused are the statements that could not be prepared, by name; first is the first reason.
+	refused map[string]error
+	first   error
+}
+
+func (in *inbox) receivePrepared(plans []*query.Plan) (lost error) {
+	for _, plan := range plans {
+		result, err := in.pipeline.GetResults()
 		if err != nil {
-			return fail(pl, t, i, err)
+			if isLost(err) {
+				return err
+			}
+			in.refused[plan.Name] = err
+			if in.first == nil {
+				in.first = err
+			}
+			if isCode(err, "42P05") { // it is there all the same: another client of a pooler made it
+				in.pool.giveUpPrepared(nil)
+			}
+		} else if description, ok := result.(*pgconn.StatementDescription); ok {
+			in.session.prepared[plan.Name] = sameColumns(description.Fields, plan)
+		}
+		if _, lost := in.awaitSync(); lost != nil {
+			return lost
+		}
+	}
+	return nil
+}
+
+// receive reads the answers of one group up to its Sync.
+func (in *inbox) receive(t *transit) (lost error) {
+	changed := -1
+	for i, call := range t.group {
+		result, err := in.pipeline.GetResults()
+		if err != nil {
+			return in.fail(t, i, in.reason(t.plans[i], err))
 		}
 		reader, ok := result.(*pgconn.ResultReader)
 		if !ok {
-			return fail(pl, t, i, fmt.Errorf("protocol: expected a result, got %T", result))
+			return in.fail(t, i, fmt.Errorf("protocol: expected a result, got %T", result))
 		}
-		if err := call.Read(t.plans[i], reader); err != nil {
-			var bad *fault.Error
-			if errors.As(err, &bad) { // a result that breaks the contract; the transaction goes on
-				call.Err = bad
-				continue
-			}
-			return fail(pl, t, i, err)
+		if readsColumns(t.plans[i]) && !in.asPlanned(t.plans[i], reader) {
+			changed = i
+			_, err = reader.Close()
+		} else {
+			err = call.Read(t.plans[i], reader)
+		}
+		var bad *fault.Error
+		if errors.As(err, &bad) { // a result that breaks the contract; the transaction goes on
+			call.Err = bad
+		} else if err != nil {
+			return in.fail(t, i, err)
 		}
 	}
-	return awaitSync(pl, t)
+	refusal, lost := in.awaitSync()
+	switch {
+	case refusal != nil:
+		t.err, t.failed = refusal, len(t.group)-1
+	case lost != nil:
+		t.err = lost
+	case changed >= 0:
+		t.err, t.failed = errColumnsChanged, changed
+	}
+	t.done = lost == nil
+	return lost
+}
+
+// reason returns why a call failed, if the error itself only says that something went wrong before it.
+func (in *inbox) reason(plan *query.Plan, err error) error {
+	switch {
+	case in.first != nil && isCode(err, "25P02"): // inside of a transaction, nothing goes on after that
+		return in.first
+	case in.refused[plan.Name] != nil && isCode(err, "26000"): // the statement is not there
+		return in.refused[plan.Name]
+	}
+	return err
+}
+
+// asPlanned says whether the result has the columns that the plan knows. Where the connection had the
+// statement before, the server itself sees to it.
+func (in *inbox) asPlanned(plan *query.Plan, reader *pgconn.ResultReader) bool {
+	if in.prepared {
+		same, known := in.session.prepared[plan.Name]
+		return same || !known
+	}
+	return sameColumns(reader.FieldDescriptions(), plan)
 }
 
 // fail notes the group's error and reads on to its Sync, if there is still a connection.
-func fail(pl *pgconn.Pipeline, t *transit, i int, err error) bool {
+func (in *inbox) fail(t *transit, i int, err error) (lost error) {
 	t.err, t.failed = err, i
-	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || isFatal(pgErr) {
-		return false
+	if isLost(err) {
+		return err
 	}
-	return awaitSync(pl, t)
+	_, lost = in.awaitSync()
+	t.done = lost == nil
+	return lost
 }
 
-func isFatal(err *pgconn.PgError) bool {
-	severity := err.SeverityUnlocalized
-	if severity == "" {
-		severity = err.Severity
-	}
-	return severity == "FATAL" || severity == "PANIC"
+// isLost says whether an error ends the connection: all do that are not a server's ordinary error.
+func isLost(err error) bool {
+	var pgErr *pgconn.PgError
+	return !errors.As(err, &pgErr) || isFatal(pgErr)
 }
 
 // awaitSync reads the end of a transaction. Only then is it committed: earlier answers report rows
-// that an error at commit takes back.
-func awaitSync(pl *pgconn.Pipeline, t *transit) bool {
+// that a refusal at commit takes back.
+func (in *inbox) awaitSync() (refusal, lost error) {
 	for {
-		result, err := pl.GetResults()
-		if err != nil {
-			if t.err == nil {
-				t.err, t.failed = err, len(t.group)-1
+		result, err := in.pipeline.GetResults()
+		switch {
+		case err != nil && isLost(err):
+			return refusal, err
+		case err != nil:
+			refusal = err
+		case result == nil:
+			return refusal, errors.New("protocol: no end of the transaction")
+		default:
+			if _, ok := result.(*pgconn.PipelineSync); ok {
+				return refusal, nil
 			}
-			var pgErr *pgconn.PgError
-			if !errors.As(err, &pgErr) || isFatal(pgErr) {
-				return false
-			}
-			continue
-		}
-		if _, ok := result.(*pgconn.PipelineSync); ok {
-			t.done = true
-			return true
-		}
-		if result == nil {
-			if t.err == nil {
-				t.err = errors.New("protocol: no end of the transaction")
-			}
-			return false
 		}
 	}
 }
@@ -210,8 +269,9 @@ func (p *Pool) twoSteps(ctx context.Context, conn *pgconn.PgConn, t *transit) {
 	if conn.IsClosed() {
 		return
 	}
+	t.undone = true // until a COMMIT is sent
 	if _, err := conn.Exec(ctx, "BEGIN").ReadAll(); err != nil {
-		t.err, t.sent = err, false
+		t.err = err
 		return
 	}
 	p.pipeline(ctx, conn, []*transit{t})
@@ -225,18 +285,15 @@ func (p *Pool) twoSteps(ctx context.Context, conn *pgconn.PgConn, t *transit) {
 			}
 		}
 	}
-	end := "COMMIT"
 	if t.err != nil {
-		end = "ROLLBACK"
-	}
-	t.done = false
-	if _, err := conn.Exec(ctx, end).ReadAll(); err != nil {
-		if t.err == nil {
-			t.err, t.failed = err, len(t.group)-1
-		}
-		var pgErr *pgconn.PgError
-		t.done = errors.As(err, &pgErr) && !isFatal(pgErr)
+		// If it fails, the connection is destroyed, and the transaction with it.
+		_, _ = conn.Exec(ctx, "ROLLBACK").ReadAll()
 		return
 	}
-	t.done = true
+	t.undone, t.done = false, false
+	_, err := conn.Exec(ctx, "COMMIT").ReadAll()
+	if err != nil {
+		t.err, t.failed = err, len(t.group)-1
+	}
+	t.done = err == nil || !isLost(err)
 }

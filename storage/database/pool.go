@@ -48,9 +48,10 @@ type Options struct {
 	// CallTimeout is the limit for a call whose operation has no limit of its own; 5 seconds if 0.
 	CallTimeout time.Duration
 	// MaxWaiting is how many flights may be under way or waiting at once; more are refused. 1024 if 0.
+	// Periodic work is counted by itself.
 	MaxWaiting int
-	// RetryFor is how long a flight that failed for a passing reason is tried again, within the
-	// caller's deadline; 2 seconds if 0.
+	// RetryFor is how long a flight that failed for a passing reason is tried again, counted from its
+	// first failure and within the caller's deadline; 2 seconds if 0.
 	RetryFor time.Duration
 	// Observer is told what happens; nil for nobody.
 	Observer Observer
@@ -64,7 +65,8 @@ type Observer interface {
 	query.Observer
 	// Done is called once for each call, with the time from its start to its answer.
 	Done(call *query.Call, seconds float64)
-	// Retried is called when a call is sent again; cause is an SQLSTATE or "connection".
+	// Retried is called when a call is sent again; cause is an SQLSTATE, "connection", or "schema" if
+	// the columns of its result were found changed.
 	Retried(op *operation.Operation, cause string)
 	// RoundTrip is called for each operation that took part in a round trip.
 	RoundTrip(op *operation.Operation)
@@ -74,22 +76,46 @@ type Observer interface {
 // work, so that neither can starve the other. It implements query.Runner.
 type Pool struct {
 	options  Options
-	requests *pgxpool.Pool
-	periodic *pgxpool.Pool
+	requests half
+	periodic half
 	types    *query.Types
 	mode     atomic.Int32
-	underway atomic.Int64
 	closed   atomic.Bool
-	resetMu  sync.Mutex
-	resetAt  time.Time
+	resets   seldom
+	misfits  seldom
+}
+
+// A half is the connections for requests or those for periodic work, and how many flights use them
+// or wait for them.
+type half struct {
+	*pgxpool.Pool
+	underway atomic.Int64
+}
+
+// seldom keeps what many calls find out at once from being done more than once a second.
+type seldom struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (s *seldom) now() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.last) < time.Second {
+		return false
+	}
+	s.last = time.Now()
+	return true
 }
 
 const (
 	defaultTimeout  = 5 * time.Second
 	defaultWaiting  = 1024
 	defaultRetryFor = 2 * time.Second
-	periodicConns   = 2
-	defaultConns    = 10
+	// One for each kind of periodic work, one for looking after the database's health, and one for a
+	// host that asks for such work itself. They are opened when they are needed.
+	periodicConns = 4
+	defaultConns  = 10
 )
 
 // Open makes a pool. It does not connect: a program must be able to start without its database.
@@ -102,12 +128,12 @@ func Open(options Options) (*Pool, error) {
 	p := &Pool{options: options, types: query.NewTypes()}
 	p.mode.Store(int32(options.Mode))
 	p.configure(config)
-	if p.requests, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
+	if p.requests.Pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
 		return nil, connStringError(err)
 	}
 	few := config.Copy()
 	few.MaxConns, few.MinConns, few.MinIdleConns = periodicConns, 0, 0
-	if p.periodic, err = pgxpool.NewWithConfig(context.Background(), few); err != nil {
+	if p.periodic.Pool, err = pgxpool.NewWithConfig(context.Background(), few); err != nil {
 		p.requests.Close()
 		return nil, connStringError(err)
 	}
@@ -159,11 +185,10 @@ func (p *Pool) configure(config *pgxpool.Config) {
 	}
 }
 
-// Close waits until all connections came back and closes them. It may be called more than once.
+// Close waits until all connections came back and closes them. It may be called more than once; each
+// call returns when that is done.
 func (p *Pool) Close() {
-	if p.closed.Swap(true) {
-		return
-	}
+	p.closed.Store(true)
 	p.requests.Close()
 	p.periodic.Close()
 }
@@ -180,17 +205,12 @@ func (p *Pool) Target() string {
 	return fmt.Sprintf("host=%s port=%d database=%s user=%s", cc.Host, cc.Port, cc.Database, cc.User)
 }
 
-// reset drops the idle connections of a server that turned out to be a standby. Many calls find that
-// out at once, so it is done at most once a second.
+// reset drops the idle connections of a server that turned out to be a standby.
 func (p *Pool) reset() {
-	p.resetMu.Lock()
-	defer p.resetMu.Unlock()
-	if time.Since(p.resetAt) < time.Second {
-		return
+	if p.resets.now() {
+		p.requests.Reset()
+		p.periodic.Reset()
 	}
-	p.resetAt = time.Now()
-	p.requests.Reset()
-	p.periodic.Reset()
 }
 
 // connStringError hides what the driver keeps of the connection string in its error.

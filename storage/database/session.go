@@ -14,9 +14,10 @@ import (
 // sessionKey is where a connection keeps its session.
 const sessionKey = "mortise.session"
 
-// A session remembers what was prepared on a connection.
+// A session remembers what was prepared on a connection: by name, and whether its columns were those
+// that its plan knows.
 type session struct {
-	prepared map[string]*pgconn.StatementDescription
+	prepared map[string]bool
 }
 
 func sessionOf(conn *pgconn.PgConn) *session {
@@ -24,9 +25,41 @@ func sessionOf(conn *pgconn.PgConn) *session {
 	if s, ok := data[sessionKey].(*session); ok {
 		return s
 	}
-	s := &session{prepared: map[string]*pgconn.StatementDescription{}}
+	s := &session{prepared: map[string]bool{}}
 	data[sessionKey] = s
 	return s
+}
+
+// missing returns the plans that have to be prepared first, each once.
+func (s *session) missing(transits []*transit) []*query.Plan {
+	var plans []*query.Plan
+	seen := map[string]bool{}
+	for _, t := range transits {
+		for _, plan := range t.plans {
+			if _, there := s.prepared[plan.Name]; !there && !seen[plan.Name] {
+				seen[plan.Name] = true
+				plans = append(plans, plan)
+			}
+		}
+	}
+	return plans
+}
+
+// withoutChanged leaves out transits whose result could not be read on this connection. They fail
+// without being sent.
+func (s *session) withoutChanged(transits []*transit) []*transit {
+	var rest []*transit
+	for _, t := range transits {
+		for i, plan := range t.plans {
+			if same, there := s.prepared[plan.Name]; there && !same && readsColumns(plan) {
+				t.err, t.failed, t.done = errColumnsChanged, i, true
+			}
+		}
+		if t.err == nil {
+			rest = append(rest, t)
+		}
+	}
+	return rest
 }
 
 // A Connection asks the database about statements; it implements query.Describer. It must be

@@ -33,7 +33,7 @@ const (
 // boundText wraps the statement so that it fails by itself when it affects more than MaxRows rows.
 // It returns the text before and after the operator's own, and how the bound is kept. The failing
 // expression depends on the count, so that it cannot be evaluated while planning.
-func (s *Statement) boundText(described *pgconn.StatementDescription) (before, after string, way boundWay) {
+func (s *Statement) boundText(described *pgconn.StatementDescription, types *Types) (before, after string, way boundWay) {
 	c := s.compiled
 	if s.MaxRows == 0 || (c.SingleRowInsert && s.MaxRows >= 1) {
 		return "", "", boundNone
@@ -46,11 +46,15 @@ func (s *Statement) boundText(described *pgconn.StatementDescription) (before, a
 	case c.Command == "MERGE": // has RETURNING only from PostgreSQL 17 on
 		return "", "", boundTwoSteps
 	}
-	if column := s.affectedField(described.Fields); column >= 0 {
-		before, after = s.boundCall(described.Fields[column])
-		return before, after, boundWrapped
+	column := s.affectedField(described.Fields)
+	if column < 0 {
+		return "", "", boundUnknown
 	}
-	return "", "", boundUnknown
+	if t := types.lookup(described.Fields[column].DataTypeOID); !t.counts() {
+		return "", "", boundNone // which planAffected reports
+	}
+	before, after = s.boundCall(described.Fields[column])
+	return before, after, boundWrapped
 }
 
 // boundWrite counts the rows of a write. Where the contract wants its rows, they are kept, with one

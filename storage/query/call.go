@@ -42,12 +42,8 @@ type Observer interface {
 // clock. A request that breaks the contract never reaches the database: the error says which
 // parameter breaks which rule, and never holds a value.
 func NewCall(s *Statement, request proto.Message, now time.Time, observer Observer) (*Call, error) {
-	values, err := s.Operation.Values(request, now, nil)
+	values, err := checkedValues(s.Operation, request, now)
 	if err != nil {
-		var bad *operation.ArgumentError
-		if errors.As(err, &bad) {
-			return nil, fault.New(fault.InvalidArgument, s.Operation.Key, "%s", bad.Error())
-		}
 		return nil, err
 	}
 	for i, p := range s.Operation.Parameters {
@@ -56,6 +52,16 @@ func NewCall(s *Statement, request proto.Message, now time.Time, observer Observ
 		}
 	}
 	return &Call{Statement: s, values: values, observer: observer}, nil
+}
+
+// checkedValues reads the parameters of a request and checks them against the contract.
+func checkedValues(op *operation.Operation, request proto.Message, now time.Time) ([]operation.Value, error) {
+	values, err := op.Values(request, now, nil)
+	var bad *operation.ArgumentError
+	if errors.As(err, &bad) {
+		return nil, fault.New(fault.InvalidArgument, op.Key, "%s", bad.Error())
+	}
+	return values, err
 }
 
 // Lane returns the value that routes the call to a lane, and whether it has one.

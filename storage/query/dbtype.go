@@ -155,6 +155,15 @@ func (t *Types) lookup(oid uint32) *dbType {
 	return &dbType{OID: oid, Name: fmt.Sprintf("type %d", oid)}
 }
 
+// counts says that a value of the type can tell how many rows were affected.
+func (t *dbType) counts() bool {
+	switch t.class {
+	case classInt2, classInt4, classInt8, classNumeric, classBool:
+		return t.Element == nil
+	}
+	return false
+}
+
 // format is how values of the type travel: text for what only the server can write in binary.
 func (t *dbType) format() int16 {
 	leaf := t

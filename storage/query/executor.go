@@ -73,6 +73,17 @@ func (e *Executor) call(op *operation.Operation, request proto.Message) (*Call, 
 	return NewCall(statement, request, e.Now(), e.observer)
 }
 
+// Check tells whether a request fits the contract of the operation that a method declares, whether or
+// not the operator gave a query for it.
+func (e *Executor) Check(method string, request proto.Message) error {
+	op := e.contract.Method(method)
+	if op == nil {
+		return fault.New(fault.Internal, "", "no operation is declared as %s", method)
+	}
+	_, err := checkedValues(op, request, e.Now())
+	return err
+}
+
 // Run executes a flight.
 func (e *Executor) Run(ctx context.Context, flight *Flight) { e.runner.Run(ctx, flight) }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,6 +13,7 @@ import (
 	"github.com/mortise-storage/mortise/api/mortise/annotation"
 	"github.com/mortise-storage/mortise/storage/operation"
 	"github.com/mortise-storage/mortise/storage/problem"
+	"github.com/mortise-storage/mortise/storage/query/sqltext"
 )
 
 // A Plan is how a statement is sent and read on one database: made when the database describes the
@@ -64,7 +67,11 @@ func (s *Statement) Describe(ctx context.Context, d Describer) (problem.List, er
 	if err != nil {
 		return s.refused(err)
 	}
-	before, after, way := s.boundText(described)
+	types, err := d.Types(ctx, oidsOf(described))
+	if err != nil {
+		return nil, err
+	}
+	before, after, way := s.boundText(described, types)
 	sql, prefix := s.Text(), s.tag()
 	if way == boundWrapped {
 		wrapped := s.tag() + before + s.compiled.Text + after
@@ -79,8 +86,7 @@ func (s *Statement) Describe(ctx context.Context, d Describer) (problem.List, er
 		}
 	}
 	problems := s.boundProblems(way)
-	types, err := d.Types(ctx, oidsOf(described))
-	if err != nil {
+	if types, err = d.Types(ctx, oidsOf(described)); err != nil {
 		return nil, err
 	}
 	plan := &Plan{Name: s.planName(sql, described.ParamOIDs), SQL: sql, ParamOIDs: described.ParamOIDs,
@@ -121,9 +127,31 @@ func (s *Statement) refused(err error) (problem.List, error) {
 	if pgErr == nil {
 		return nil, err
 	}
-	fix := hint(pgErr)
-	return problem.List{s.problem(problem.Error, "does-not-prepare", s.position(s.tag(), int(pgErr.Position)),
-		fmt.Sprintf("the database refuses the query: %s (SQLSTATE %s)", pgErr.Message, pgErr.Code), fix)}, nil
+	message, number := s.inOwnWords(pgErr.Message)
+	at := s.position(s.tag(), int(pgErr.Position))
+	if pgErr.Position == 0 && number > 0 {
+		at = s.argumentPosition(number)
+	}
+	return problem.List{s.problem(problem.Error, "does-not-prepare", at,
+		fmt.Sprintf("the database refuses the query: %s (SQLSTATE %s)", message, pgErr.Code), hint(pgErr))}, nil
+}
+
+var ordinal = regexp.MustCompile(`\$[1-9][0-9]*`)
+
+// inOwnWords puts the operator's @name where a message of the server has $n. It also returns n, or 0.
+func (s *Statement) inOwnWords(message string) (text string, number int) {
+	text = ordinal.ReplaceAllStringFunc(message, func(found string) string {
+		n, err := strconv.Atoi(found[1:])
+		if err != nil || n > len(s.compiled.Args) {
+			return found
+		}
+		number = n
+		if s.compiled.Style == sqltext.Positional {
+			return "$" + strconv.Itoa(s.compiled.Args[n-1]+1)
+		}
+		return "@" + s.Operation.Parameters[s.compiled.Args[n-1]].Name
+	})
+	return text, number
 }
 
 func hint(err *pgconn.PgError) string {

@@ -175,6 +175,11 @@ type peerList struct {
 }
 
 func (s *Service) peerList(hash []byte, forSeeder bool, want int32, v6 bool, asking []*trackerv1.Peer, values *trackerv1.HostValues) (*peerList, error) {
+	for _, peer := range asking {
+		if err := s.executor.Check(trackerv1.Swarms_PutPeer_FullMethodName, &trackerv1.PutPeerRequest{InfoHash: hash, Peer: peer}); err != nil {
+			return nil, err
+		}
+	}
 	list := &peerList{service: s, v6: v6}
 	// The requester's own rows take places in the result and are dropped afterwards.
 	count := int64(want) + int64(max(len(asking), 1))

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,58 +51,94 @@ func (s *Service) collect(ctx context.Context) {
 	}
 }
 
-// Stats implements the method of the API: both queries on one connection, one after the other, each
+// A census is the statistics on their way: both queries on one connection, one after the other, each
 // for itself.
+type census struct {
+	peers  *query.Call
+	hashes *query.Call // nil if the operator gives no query
+}
+
+func (s *Service) takeCensus(ctx context.Context) (*census, error) {
+	c := &census{}
+	var err error
+	if c.peers, err = s.executor.Call(trackerv1.Operations_PeerCount_FullMethodName,
+		&trackerv1.PeerCountParameters{AliveSince: timestamppb.New(s.executor.Now().Add(-s.lifetime()))}); err != nil {
+		return nil, err
+	}
+	flight := query.Calls(c.peers)
+	if s.configured(trackerv1.Operations_InfoHashCount_FullMethodName) {
+		if c.hashes, err = s.executor.Call(trackerv1.Operations_InfoHashCount_FullMethodName, &trackerv1.InfoHashCountParameters{}); err != nil {
+			return nil, err
+		}
+		flight.Then(c.hashes)
+	}
+	s.executor.Run(ctx, flight)
+	return c, nil
+}
+
+// counts returns seeders and leechers. No row counts as zero.
+func (c *census) counts() *trackerv1.Counts {
+	if c.peers.Found() {
+		return c.peers.Rows[0].(*trackerv1.Counts)
+	}
+	return &trackerv1.Counts{}
+}
+
+// infoHashes returns their number; no row counts as zero.
+func (c *census) infoHashes() int64 {
+	if c.hashes.Found() {
+		return c.hashes.Rows[0].(*trackerv1.InfoHashes).GetInfoHashes()
+	}
+	return 0
+}
+
+// Stats implements the method of the API.
 func (s *Service) Stats(ctx context.Context, _ *trackerv1.StatsRequest) (*trackerv1.StatsResponse, error) {
-	peers, err := s.executor.Call(trackerv1.Operations_PeerCount_FullMethodName,
-		&trackerv1.PeerCountParameters{AliveSince: timestamppb.New(s.executor.Now().Add(-s.lifetime()))})
+	c, err := s.takeCensus(ctx)
 	if err != nil {
 		return nil, err
 	}
-	flight := query.Calls(peers)
-	var hashes *query.Call
-	if s.configured(trackerv1.Operations_InfoHashCount_FullMethodName) {
-		if hashes, err = s.executor.Call(trackerv1.Operations_InfoHashCount_FullMethodName, &trackerv1.InfoHashCountParameters{}); err != nil {
-			return nil, err
+	if c.peers.Err != nil {
+		return nil, c.peers.Err
+	}
+	response := &trackerv1.StatsResponse{Seeders: c.counts().GetSeeders(), Leechers: c.counts().GetLeechers()}
+	if c.hashes != nil {
+		if c.hashes.Err != nil {
+			return nil, c.hashes.Err
 		}
-		flight.Then(hashes)
-	}
-	s.executor.Run(ctx, flight)
-	if err := flight.Err(); err != nil {
-		return nil, err
-	}
-	response := &trackerv1.StatsResponse{}
-	if peers.Found() {
-		row := peers.Rows[0].(*trackerv1.Counts)
-		response.Seeders, response.Leechers = row.GetSeeders(), row.GetLeechers()
-	}
-	if hashes != nil {
-		response.InfoHashes = proto.Int64(0)
-		if hashes.Found() {
-			response.InfoHashes = proto.Int64(hashes.Rows[0].(*trackerv1.InfoHashes).GetInfoHashes())
-		}
+		response.InfoHashes = proto.Int64(c.infoHashes())
 	}
 	return response, nil
 }
 
-// observe is one scheduled count for the gauges. When it fails they keep their last value: zero
-// would look like an empty tracker.
+// observe is one scheduled count for the gauges. A query that fails leaves its gauges at their last
+// value: zero would look like an empty tracker.
 func (s *Service) observe(ctx context.Context) {
 	start := time.Now()
-	stats, err := s.Stats(ctx, nil)
+	c, err := s.takeCensus(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			s.logger.Error("the statistics failed; the gauges keep their last values", "error", err.Error())
-		}
+		s.tellStats(ctx, err)
 		return
 	}
-	s.metrics.seeders.Set(float64(stats.GetSeeders()))
-	s.metrics.leechers.Set(float64(stats.GetLeechers()))
-	if stats.InfoHashes != nil {
-		s.metrics.infoHashes.Set(float64(stats.GetInfoHashes()))
+	s.tellStats(ctx, c.peers.Err)
+	if c.peers.Err == nil {
+		s.metrics.seeders.Set(float64(c.counts().GetSeeders()))
+		s.metrics.leechers.Set(float64(c.counts().GetLeechers()))
+	}
+	if c.hashes != nil {
+		s.tellStats(ctx, c.hashes.Err)
+		if c.hashes.Err == nil {
+			s.metrics.infoHashes.Set(float64(c.infoHashes()))
+		}
 	}
 	if interval := s.settings.Load().GetPrometheusReportingInterval().AsDuration(); interval > 0 {
 		s.metrics.statsSkipped.Add(float64(time.Since(start) / interval))
+	}
+}
+
+func (s *Service) tellStats(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.logger.Error("the statistics failed; the gauges keep their last values", "error", err.Error())
 	}
 }
 
@@ -129,6 +166,7 @@ type metrics struct {
 	seeders, leechers, infoHashes prometheus.Gauge
 	gcDeleted, gcErrors           prometheus.Counter
 	statsSkipped                  prometheus.Counter
+	registerer                    prometheus.Registerer
 }
 
 func newMetrics(prefix string, registerer prometheus.Registerer) *metrics {
@@ -139,6 +177,7 @@ func newMetrics(prefix string, registerer prometheus.Registerer) *metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "mortise_tracker_" + name, Help: help})
 	}
 	m := &metrics{
+		registerer: registerer,
 		gcDuration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + "_storage_gc_duration_milliseconds",
 			Help: "How long a collection of stale peers took.", Buckets: prometheus.ExponentialBuckets(9.375, 2, 10)}),
 		seeders:      gauge("seeders_count", "Seeders in all swarms."),
@@ -148,6 +187,20 @@ func newMetrics(prefix string, registerer prometheus.Registerer) *metrics {
 		gcErrors:     counter("gc_errors_total", "Collections that failed."),
 		statsSkipped: counter("stats_skipped_total", "Statistics left out because the one before took longer than the interval."),
 	}
-	registerer.MustRegister(m.gcDuration, m.seeders, m.leechers, m.infoHashes, m.gcDeleted, m.gcErrors, m.statsSkipped)
+	registerer.MustRegister(m.gcDuration, m.seeders, m.leechers, m.gcDeleted, m.gcErrors, m.statsSkipped)
 	return m
+}
+
+// showInfoHashes shows the gauge of info hashes, or hides it: without a query for them it would say
+// zero for ever.
+func (m *metrics) showInfoHashes(show bool) error {
+	if !show {
+		m.registerer.Unregister(m.infoHashes)
+		return nil
+	}
+	err := m.registerer.Register(m.infoHashes)
+	if errors.As(err, new(prometheus.AlreadyRegisteredError)) {
+		return nil
+	}
+	return err
 }

@@ -66,6 +66,9 @@ func (s *Service) Start() {
 		s.logger.Warn("no gc_query is configured: peers never expire", "key", "tracker.gc_query")
 	}
 	if interval := s.settings.Load().GetPrometheusReportingInterval().AsDuration(); interval > 0 && s.configured(trackerv1.Operations_PeerCount_FullMethodName) {
+		if err := s.metrics.showInfoHashes(s.configured(trackerv1.Operations_InfoHashCount_FullMethodName)); err != nil {
+			s.logger.Error("the gauge of info hashes cannot be shown", "error", err.Error())
+		}
 		s.repeat(ctx, interval, 0, s.observe)
 	}
 }

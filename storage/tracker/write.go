@@ -216,7 +216,8 @@ func (g *graduation) rest() (calls []*query.Call, affected *int64, err error) {
 	known, some := true, false
 	for i, call := range g.promote {
 		sum += call.Affected
-		known = known && call.Counted
+		// A call that was sent again may have found its own first effect.
+		known = known && call.Counted && !(call.Resent && call.Affected == 0)
 		if call.Counted && call.Affected > 0 {
 			some = true
 			continue

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -82,9 +83,9 @@ func (anacrolix) leave(m *member) error { return m.process.signal(syscall.SIGTER
 // stop closes the process's standard input, which is its sign that it may go.
 func (anacrolix) stop(m *member) { m.process.stop(syscall.SIGTERM, 5*time.Second) }
 
-// seederRate is how fast a seeder sends, bytes per second: slow enough that the others have time to
+// uploadRate is how fast a client sends, bytes per second: slow enough that the others have time to
 // find each other and swap pieces.
-const seederRate = 3 << 20
+const uploadRate = 3 << 20
 
 // Client runs a client until it is signalled and its standard input ends: args are the
 // torrent file, the folder of the data, the address to listen on and whether it only seeds. It is
@@ -101,7 +102,8 @@ func Client(ctx context.Context, args []string, out io.Writer, in io.Reader) err
 	if err != nil {
 		return err
 	}
-	client, err := newClient(args[1], address, args[3] == "true")
+	from := newReceived()
+	client, err := newClient(args[1], address, from)
 	if err != nil {
 		return err
 	}
@@ -110,10 +112,11 @@ func Client(ctx context.Context, args []string, out io.Writer, in io.Reader) err
 	if err != nil {
 		return err
 	}
-	shared.DownloadAll()
-	sources := map[string]int64{}
+	if args[3] != "true" {
+		shared.DownloadAll()
+	}
 	for ctx.Err() == nil {
-		if err := tell(out, shared, sources); err != nil {
+		if err := tell(out, shared, from); err != nil {
 			return err
 		}
 		select {
@@ -129,22 +132,39 @@ func Client(ctx context.Context, args []string, out io.Writer, in io.Reader) err
 }
 
 // tell writes one line about the download.
-func tell(out io.Writer, t *torrent.Torrent, sources map[string]int64) error {
-	for _, peer := range t.PeerConns() {
-		stats := peer.Stats()
-		address, err := netip.ParseAddrPort(peer.RemoteAddr.String())
-		if read := stats.BytesReadUsefulData.Int64(); err == nil && read > 0 {
-			source := address.Addr().String()
-			sources[source] = max(sources[source], read)
-		}
-	}
+func tell(out io.Writer, t *torrent.Torrent, from *received) error {
 	complete := t.Info() != nil && t.BytesMissing() == 0
-	return json.NewEncoder(out).Encode(progress{Complete: complete, Sources: sources})
+	return json.NewEncoder(out).Encode(progress{Complete: complete, Sources: from.copy()})
+}
+
+// received counts the data of the file by the address it came from.
+type received struct {
+	mu    sync.Mutex
+	bytes map[string]int64
+}
+
+func newReceived() *received { return &received{bytes: map[string]int64{}} }
+
+// add is called by the library for each message with data that was still missing.
+func (r *received) add(e torrent.ReceivedUsefulDataEvent) {
+	address, err := netip.ParseAddrPort(e.Peer.RemoteAddr.String())
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bytes[address.Addr().String()] += int64(len(e.Message.Piece))
+}
+
+func (r *received) copy() map[string]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.bytes)
 }
 
 // newClient returns a client that finds peers through trackers alone and uses one address for all
 // it does, so that the others know it by that.
-func newClient(dir string, address netip.AddrPort, seed bool) (*torrent.Client, error) {
+func newClient(dir string, address netip.AddrPort, counted *received) (*torrent.Client, error) {
 	local := address.Addr().String()
 	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: address.Addr().AsSlice()}}
 	config := torrent.NewDefaultClientConfig()
@@ -158,9 +178,8 @@ func newClient(dir string, address netip.AddrPort, seed bool) (*torrent.Client, 
 		return net.ListenPacket("udp4", net.JoinHostPort(local, "0"))
 	}
 	config.Seed = true
-	if seed {
-		config.UploadRateLimiter = rate.NewLimiter(seederRate, 64<<10)
-	}
+	config.UploadRateLimiter = rate.NewLimiter(uploadRate, 64<<10)
+	config.Callbacks.ReceivedUsefulData = append(config.Callbacks.ReceivedUsefulData, counted.add)
 	config.DefaultStorage = storage.NewFileOpts(storage.NewFileClientOpts{
 		ClientBaseDir: dir, PieceCompletion: storage.NewMapPieceCompletion(),
 	})

@@ -64,7 +64,6 @@ type demo struct {
 	tracker  *server.Server
 	payload  *payload
 	members  []*member
-	before   int64 // downloads counted before anybody came: the database is kept between runs
 }
 
 // Run runs the demo. It returns nil if everything went as it must, else the reason.
@@ -155,9 +154,6 @@ func (d *demo) startStorage(ctx context.Context) error {
 		}
 	}
 	if d.tables, err = openTables(ctx, dsn); err != nil {
-		return err
-	}
-	if d.before, err = d.tables.downloads(ctx, d.payload.hash[:]); err != nil {
 		return err
 	}
 	d.paper.step(d.begin, "plugin %s is serving, process %d, on %s", d.about.GetVersion(), d.plugin.PID(), d.about.GetServer())

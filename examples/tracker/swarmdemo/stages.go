@@ -1,21 +1,16 @@
 package swarmdemo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/tracker/udp"
 
 	pluginv1 "github.com/mortise-storage/mortise/api/mortise/plugin/v1"
@@ -89,8 +84,7 @@ func (d *demo) complete(ctx context.Context) error {
 // counted waits until each completed download is counted exactly once, then compares what the
 // tracker says in both protocols with what the tables say.
 func (d *demo) counted(ctx context.Context) error {
-	want := d.before
-	present := int64(0)
+	var want, present int64
 	for _, m := range d.members {
 		if !m.seed {
 			want++
@@ -195,9 +189,13 @@ func (d *demo) show(ctx context.Context) error {
 	}
 	d.paper.title("What the plugin did: one operation is one query of %s", filepath.Base(d.options.Queries))
 	d.paper.operations(all)
+	metrics, err := d.saveMetrics(ctx)
+	if err != nil {
+		return err
+	}
 	d.paper.title("Where to look")
 	fmt.Fprintf(d.options.Out, "  logs       %s (tracker.log has the tracker's and the plugin's)\n", d.logs)
-	fmt.Fprintf(d.options.Out, "  metrics    http://%s/metrics while it ran; `tracker serve` has the same page\n", d.tracker.HTTPAddrs()[0])
+	fmt.Fprintf(d.options.Out, "  metrics    %s, saved from http://%s/metrics\n", metrics, d.tracker.HTTPAddrs()[0])
 	fmt.Fprintf(d.options.Out, "  query set  %s\n", filepath.Join(d.options.State, "demo.yaml"))
 	fmt.Fprintf(d.options.Out, "  database   %s\n", d.databaseTitle())
 	return nil
@@ -310,47 +308,4 @@ func (d *demo) row(ctx context.Context, m *member) (*row, error) {
 		}
 	}
 	return nil, nil
-}
-
-// scrapeHTTP asks the tracker about the torrent as a client would (BEP 48).
-func (d *demo) scrapeHTTP(ctx context.Context) (udp.ScrapeInfohashResult, error) {
-	address := fmt.Sprintf("http://%s/scrape?info_hash=%s", d.tracker.HTTPAddrs()[0], url.QueryEscape(string(d.payload.hash[:])))
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return udp.ScrapeInfohashResult{}, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return udp.ScrapeInfohashResult{}, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return udp.ScrapeInfohashResult{}, err
-	}
-	var answer struct {
-		Failure string                              `bencode:"failure reason"`
-		Files   map[string]udp.ScrapeInfohashResult `bencode:"files"`
-	}
-	if err := bencode.NewDecoder(bytes.NewReader(body)).Decode(&answer); err != nil {
-		return udp.ScrapeInfohashResult{}, err
-	}
-	if answer.Failure != "" {
-		return udp.ScrapeInfohashResult{}, errors.New(answer.Failure)
-	}
-	return answer.Files[string(d.payload.hash[:])], nil
-}
-
-// scrapeUDP is the same by UDP (BEP 15).
-func (d *demo) scrapeUDP(ctx context.Context) (udp.ScrapeInfohashResult, error) {
-	client, err := udp.NewConnClient(udp.NewConnClientOpts{Network: "udp4", Host: d.tracker.UDPAddrs()[0].String()})
-	if err != nil {
-		return udp.ScrapeInfohashResult{}, err
-	}
-	defer client.Close()
-	answer, err := client.Client.Scrape(ctx, []udp.InfoHash{d.payload.hash})
-	if err != nil || len(answer) != 1 {
-		return udp.ScrapeInfohashResult{}, errors.Join(err, fmt.Errorf("%d swarms in the answer", len(answer)))
-	}
-	return answer[0], nil
 }
