@@ -12,6 +12,7 @@ import (
 
 	pluginv1 "github.com/mortise-storage/mortise/api/mortise/plugin/v1"
 	"github.com/mortise-storage/mortise/storage"
+	"github.com/mortise-storage/mortise/storage/operation"
 	"github.com/mortise-storage/mortise/storage/problem"
 )
 
@@ -30,11 +31,16 @@ const (
 
 // A core is what both ways of serving share: the storage, the services, the listener for metrics.
 type core struct {
-	options ServeOptions
-	logger  *slog.Logger
-	storage *storage.Storage
-	metrics *metricsListener
-	calls   calls
+	options  ServeOptions
+	logger   *slog.Logger
+	level    *slog.LevelVar
+	contract *operation.Contract
+	storage  *storage.Storage
+	calls    calls
+	metrics  *metricsListener // nil if none is configured
+	reloader *reloader        // nil if there is no file to watch
+	// metricsListen is the address that the metrics were configured for at the start.
+	metricsListen string
 	// draining is closed when no more calls are taken.
 	draining chan struct{}
 }
@@ -42,28 +48,22 @@ type core struct {
 // openCore loads the configuration, opens the storage and waits until its queries were checked. What
 // keeps it from serving is logged, and returned as ErrRefused if it is the configuration's fault.
 func openCore(ctx context.Context, options ServeOptions, level *slog.LevelVar) (*core, error) {
-	c := &core{options: options, logger: options.Logger, draining: make(chan struct{})}
-	contract, err := storage.Contract(options.Contracts...)
-	if err != nil {
+	c := &core{options: options, logger: options.Logger, level: level, draining: make(chan struct{})}
+	var err error
+	if c.contract, err = storage.Contract(options.Contracts...); err != nil {
 		return nil, err
 	}
-	config := options.Config
-	if config == nil {
-		if options.ConfigFile == "" {
-			return nil, errors.New("no configuration file is named; start with --config FILE, or set MORTISE_CONFIG")
-		}
-		loaded, problems := LoadWith(options.ConfigFile, contract)
-		if err := c.tell(problems); err != nil {
-			return nil, err
-		}
-		config = loaded
+	seen := stampOf(options.ConfigFile)
+	config, err := c.config()
+	if err != nil {
+		return nil, err
 	}
 	level.Set(config.LogLevel)
 	schema := options.Schema
 	if schema == "" {
 		schema = Schema
 	}
-	c.storage, err = storage.Open(ctx, config.Storage, storage.Options{Contract: contract, Logger: c.logger, Schema: schema})
+	c.storage, err = storage.Open(ctx, config.Storage, storage.Options{Contract: c.contract, Logger: c.logger, Schema: schema})
 	if list := problem.From(err); list != nil {
 		return nil, c.tell(list)
 	}
@@ -71,16 +71,31 @@ func openCore(ctx context.Context, options ServeOptions, level *slog.LevelVar) (
 		return nil, err
 	}
 	if err := c.settle(ctx); err != nil {
-		c.storage.Close()
+		c.close()
 		return nil, err
 	}
-	if config.MetricsListen != "" {
-		if c.metrics, err = listenForMetrics(config.MetricsListen, c.storage, c.logger); err != nil {
-			c.storage.Close()
+	if c.metricsListen = config.MetricsListen; c.metricsListen != "" {
+		if c.metrics, err = listenForMetrics(c.metricsListen, c.storage, c.logger); err != nil {
+			c.close()
 			return nil, err
 		}
 	}
+	if options.Config == nil {
+		c.reloader = startReloader(c, seen)
+	}
 	return c, nil
+}
+
+// config returns the operator's file, loaded.
+func (c *core) config() (*Config, error) {
+	if c.options.Config != nil {
+		return c.options.Config, nil
+	}
+	if c.options.ConfigFile == "" {
+		return nil, errors.New("no configuration file is named; start with --config FILE, or set MORTISE_CONFIG")
+	}
+	config, problems := LoadWith(c.options.ConfigFile, c.contract)
+	return config, c.tell(problems)
 }
 
 // tell logs problems, each in a line of its own, and returns ErrRefused if one of them is an error.
@@ -183,6 +198,9 @@ func (c *core) leaveOnDrain(service any, stream grpc.ServerStream, info *grpc.St
 
 // close ends everything else.
 func (c *core) close() {
+	if c.reloader != nil {
+		c.reloader.stop()
+	}
 	if c.metrics != nil {
 		c.metrics.close()
 	}

@@ -17,6 +17,7 @@ import (
 func command(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	cmd := exec.CommandContext(limited(t), program(t), args...)
+	cmd.Env = append(os.Environ(), "MORTISE_CONFIG=")
 	var out, err bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &err
 	failure := cmd.Run()

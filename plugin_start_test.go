@@ -106,7 +106,8 @@ func TestOtherHostsOfGoPlugin(t *testing.T) {
 
 func TestNewerHostIsToldWhoMustChange(t *testing.T) {
 	var stderr lockedBuilder
-	config := clientConfig(t, &stderr, exampleConfig(t, newDatabase(t)))
+	// go-plugin kills a plugin with another version, which then cannot remove its socket.
+	config := clientConfig(t, &stderr, exampleConfig(t, newDatabase(t)), "TMPDIR="+newFolder(t))
 	config.VersionedPlugins = map[int]goplugin.PluginSet{98: mortise.VersionedPlugins()[1], 99: mortise.VersionedPlugins()[1]}
 	config.ProtocolVersion = 99
 	client := goplugin.NewClient(config)

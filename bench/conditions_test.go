@@ -21,7 +21,7 @@ func (e *environment) announceConditions() {
 			{"database", server},
 			{"database-settings", e.databaseSettings()},
 			{"connections", fmt.Sprint(e.plain.pool.Config().MaxConns)},
-			{"peers", fmt.Sprintf("%d in %d swarms", len(e.population.loaded), swarmCount)},
+			{"peers", fmt.Sprintf("%d in %d swarms", len(e.population.loaded), len(e.population.swarms))},
 			{"query-file", e.settings.config},
 		} {
 			fmt.Printf("%s: %s\n", line[0], line[1])

@@ -37,6 +37,8 @@ type environment struct {
 	folder  string
 	storage *storage.Storage
 	plain   *plain
+	// program is the plugin's, host the running plugin.
+	program string
 	host    *mortise.Host
 
 	announced, batchesLoaded, dataLoaded sync.Once
@@ -51,18 +53,20 @@ var (
 // environmentFor returns the program's environment, made at first use. TestMain closes it.
 func environmentFor(tb testing.TB) *environment {
 	tb.Helper()
-	sharedStart.Do(func() { shared, sharedErr = openEnvironment(context.Background()) })
+	sharedStart.Do(func() {
+		s, err := readSettings()
+		if err == nil {
+			shared, err = openEnvironment(context.Background(), s)
+		}
+		sharedErr = err
+	})
 	if sharedErr != nil {
 		tb.Fatal(sharedErr)
 	}
 	return shared
 }
 
-func openEnvironment(ctx context.Context) (*environment, error) {
-	s, err := readSettings()
-	if err != nil {
-		return nil, err
-	}
+func openEnvironment(ctx context.Context, s settings) (*environment, error) {
 	e := &environment{settings: s, ways: map[string]way{}}
 	for _, step := range []func(context.Context) error{e.makeFolder, e.openDatabase, e.loadConfig, e.openStorage, e.loadPeers, e.openPlain, e.startPlugin} {
 		if err := step(ctx); err != nil {
@@ -155,7 +159,7 @@ const databaseVariable = "MORTISE_DATABASE"
 // loadPeers stores the population. Its peers are dated one day ahead, so that they are alive however
 // long the benchmarks run, and are not collected.
 func (e *environment) loadPeers(ctx context.Context) error {
-	e.population = populate(e.settings.peers, e.settings.clients)
+	e.population = populate(e.settings.peers, e.settings.swarms, e.settings.clients)
 	e.keys = e.dataKeys()
 	ahead, err := openQuietly(ctx, e.config, func() time.Time { return time.Now().Add(24 * time.Hour) })
 	if err != nil {
@@ -201,7 +205,7 @@ func openQuietly(ctx context.Context, config *mortise.Config, clock func() time.
 	return s, nil
 }
 
-// put applies changes through the API, and demands that each has affected a row.
+// put applies changes through the API, and demands that none fails.
 func (e *environment) put(ctx context.Context, conn grpc.ClientConnInterface, all []*trackerv1.PeerChange) error {
 	const atOnce = 5000
 	client := trackerv1.NewSwarmsClient(conn)
@@ -250,7 +254,7 @@ func (e *environment) openStorage(ctx context.Context) (err error) {
 // close ends everything and leaves nothing behind.
 func (e *environment) close() error {
 	var problems []error
-	if e.server == nil && e.storage != nil {
+	if e.server == nil && e.population != nil {
 		problems = append(problems, e.unload(context.Background()))
 	}
 	if e.host != nil {
@@ -273,16 +277,17 @@ func (e *environment) close() error {
 	return errors.Join(problems...)
 }
 
-// unload deletes what was put into a database of somebody's own.
+// unload deletes what was put into a database of somebody's own. Each role is deleted in requests of
+// its own, since of several changes of one peer in a request only the last one counts.
 func (e *environment) unload(ctx context.Context) error {
-	var all []*trackerv1.PeerChange
-	for _, p := range e.population.everybody() {
-		for _, seeder := range []bool{true, false} {
+	for _, seeder := range []bool{true, false} {
+		var all []*trackerv1.PeerChange
+		for _, p := range e.population.everybody() {
 			all = append(all, &trackerv1.PeerChange{Kind: trackerv1.PeerChange_DELETE, InfoHash: p.swarm.hash, Peer: p.message, IsSeeder: seeder})
 		}
-	}
-	if err := e.put(ctx, e.storage.Conn(), all); err != nil {
-		return err
+		if err := e.put(ctx, e.storage.Conn(), all); err != nil {
+			return err
+		}
 	}
 	for _, keys := range e.keys {
 		if _, err := trackerv1.NewDataClient(e.storage.Conn()).Delete(ctx, &trackerv1.DeleteRequest{Context: dataContext, Key: keys}); err != nil {

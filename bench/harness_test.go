@@ -137,7 +137,8 @@ func (r *race) iterate(ctx context.Context, c *caller) {
 // note keeps the first failure, which ends the measurement.
 func (r *race) note(err error) {
 	if err != nil {
-		r.failure.CompareAndSwap(nil, &err)
+		first := err // a copy, or every call would allocate one
+		r.failure.CompareAndSwap(nil, &first)
 	}
 }
 

@@ -20,9 +20,6 @@ func BenchmarkRemovePeer(b *testing.B) { bench(b, taskNamed("RemovePeer")) }
 // calls.
 func BenchmarkGraduateLeecher(b *testing.B) { bench(b, taskNamed("GraduateLeecher")) }
 
-// BenchmarkPutPeers refreshes 500 peers in one call.
-func BenchmarkPutPeers(b *testing.B) { bench(b, taskNamed("PutPeers")) }
-
 // BenchmarkAnnouncePeersLeecher lists 50 peers for a leecher.
 func BenchmarkAnnouncePeersLeecher(b *testing.B) { bench(b, taskNamed("AnnouncePeersLeecher")) }
 
@@ -81,14 +78,6 @@ var peerTasks = []task{
 		}
 		return n.mustBe(1, "GraduateLeecher")
 	}},
-	{name: "PutPeers", methods: []string{"Swarms.PutPeers"}, prepare: func(ctx context.Context, e *environment) error { return e.loadBatches(ctx) },
-		run: func(ctx context.Context, w way, c *caller) error {
-			n, err := w.putPeers(ctx, c.batch())
-			if err != nil {
-				return err
-			}
-			return n.mustBe(batchSize, "PutPeers")
-		}},
 }
 
 // store makes the peer a leecher.

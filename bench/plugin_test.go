@@ -13,13 +13,13 @@ import (
 
 // startPlugin starts the plugin as a host does, with the same file and database.
 func (e *environment) startPlugin(ctx context.Context) (err error) {
-	program := e.settings.plugin
-	if program == "" {
-		if program, err = buildPlugin(ctx, e.folder); err != nil {
+	e.program = e.settings.plugin
+	if e.program == "" {
+		if e.program, err = buildPlugin(ctx, e.folder); err != nil {
 			return err
 		}
 	}
-	e.host, err = mortise.Connect(ctx, mortise.ConnectOptions{Program: program, Config: e.settings.config,
+	e.host, err = mortise.Connect(ctx, mortise.ConnectOptions{Program: e.program, Config: e.settings.config,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		return err

@@ -26,6 +26,9 @@ func BenchmarkPing(b *testing.B) { bench(b, taskNamed("Ping")) }
 // BenchmarkCapabilities asks for what is known without the database: in the plugin, the hop alone.
 func BenchmarkCapabilities(b *testing.B) { bench(b, taskNamed("Capabilities")) }
 
+// BenchmarkPutPeers refreshes 500 peers in one call.
+func BenchmarkPutPeers(b *testing.B) { bench(b, taskNamed("PutPeers")) }
+
 // BenchmarkNothing is the harness itself.
 func BenchmarkNothing(b *testing.B) { bench(b, taskNamed("Nothing")) }
 
@@ -93,6 +96,14 @@ var otherTasks = []task{
 				err = errNoCapabilities
 			}
 			return err
+		}},
+	{name: "PutPeers", methods: []string{"Swarms.PutPeers"}, prepare: func(ctx context.Context, e *environment) error { return e.loadBatches(ctx) },
+		run: func(ctx context.Context, w way, c *caller) error {
+			n, err := w.putPeers(ctx, c.batch())
+			if err != nil {
+				return err
+			}
+			return n.mustBe(batchSize, "PutPeers")
 		}},
 	{name: "Nothing", ways: []string{noWay}, run: func(context.Context, way, *caller) error { return nil }},
 }

@@ -14,7 +14,9 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 
+	"github.com/mortise-storage/mortise"
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
+	"github.com/mortise-storage/mortise/internal/testdb"
 )
 
 func TestMain(m *testing.M) {
@@ -24,6 +26,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			status = 1
 		}
+	}
+	if err := testdb.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
 	}
 	if err := goleak.Find(); err != nil && status == 0 {
 		fmt.Fprintln(os.Stderr, err)
@@ -61,6 +67,34 @@ func TestBenchmarksRun(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestNothingIsLeftInADatabaseOfOnesOwn(t *testing.T) {
+	e := environmentFor(t)
+	s := e.settings
+	s.config, s.database, s.plugin = filepath.Join("..", "queries.example.yaml"), testdb.Database(t, mortise.Schema), e.program
+	t.Setenv(databaseVariable, "") // so that it is set back afterwards
+	own, err := openEnvironment(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"GraduateLeecher", "AnnounceSeeder", "DataPut"} {
+		if _, err := measure(t.Context(), own, taskNamed(name), wayPlugin, 2, 5, func() {}, func() {}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := own.close(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := openQuietly(t.Context(), own.config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	got, err := newAPI(left.Conn()).stats(t.Context())
+	if err != nil || got.seeders+got.leechers != 0 {
+		t.Errorf("%d seeders and %d leechers are left, error %v", got.seeders, got.leechers, err)
 	}
 }
 

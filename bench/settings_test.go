@@ -13,8 +13,9 @@ import (
 type settings struct {
 	// config is the query file, database a DSN or empty for the embedded server, schema its schema.
 	config, database, schema string
-	peers                    int
-	callers                  []int
+	// peers are loaded, over so many swarms.
+	peers, swarms int
+	callers       []int
 	// plugin is the plugin's program; empty is to build it.
 	plugin string
 	// clients is how many clients of each purpose a way has.
@@ -24,16 +25,18 @@ type settings struct {
 const (
 	defaultPeers   = 20000
 	defaultCallers = "1,8,64"
+	swarmCount     = 500
 	quickPeers     = 1000
+	quickSwarms    = 100
 )
 
 // readSettings reads the environment. A run without benchmarks, as of `go test ./...`, is quick.
 func readSettings() (settings, error) {
 	s := settings{config: os.Getenv("MORTISE_BENCH_CONFIG"), database: os.Getenv("MORTISE_BENCH_DATABASE"),
-		schema: os.Getenv("MORTISE_BENCH_SCHEMA"), plugin: os.Getenv("MORTISE_BENCH_PLUGIN"), peers: defaultPeers}
+		schema: os.Getenv("MORTISE_BENCH_SCHEMA"), plugin: os.Getenv("MORTISE_BENCH_PLUGIN"), peers: defaultPeers, swarms: swarmCount}
 	quick := flag.Lookup("test.bench").Value.String() == ""
 	if quick {
-		s.peers = quickPeers
+		s.peers, s.swarms = quickPeers, quickSwarms
 	}
 	if text := os.Getenv("MORTISE_BENCH_PEERS"); text != "" {
 		n, err := strconv.Atoi(text)

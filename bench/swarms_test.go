@@ -11,10 +11,8 @@ import (
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 )
 
-const (
-	swarmCount = 500
-	batchSize  = 500
-)
+// batchSize is how many peers are written together.
+const batchSize = 500
 
 // A swarm is an info hash and the peers that are loaded into it. Clients that a benchmark writes come
 // on top of them.
@@ -70,6 +68,8 @@ func peerOf(s *swarm, n int) *peer {
 // A population is all swarms, the peers that are loaded, and the clients that are written.
 type population struct {
 	swarms []*swarm
+	// apart are swarms for clients that are not to be seen.
+	apart  []*swarm
 	loaded []*peer
 	// clients by way and purpose.
 	clients map[string]map[purpose][]*peer
@@ -89,23 +89,23 @@ const (
 	// finishing clients become leechers and then seeders. They are spread evenly over the swarms, so
 	// that callers do not wait for each other at the download counter of a big one.
 	finishing
-	// batched clients are refreshed many at a time; they are loaded only when that is measured.
+	// batched clients are refreshed many at a time. They are many, so they are loaded only when that is
+	// measured, and into swarms of their own, which nobody reads.
 	batched
 	purposes
 )
 
 // populate plans swarms whose sizes fall with their rank (Zipf), the biggest having about a seventh
 // of all peers. Each has peers of both roles and families; one of three is a seeder.
-func populate(peers int, clients [purposes]int) *population {
+func populate(peers, swarms int, clients [purposes]int) *population {
 	p := &population{clients: map[string]map[purpose][]*peer{}}
-	weights, sum := make([]float64, swarmCount), 0.0
+	weights, sum := make([]float64, swarms), 0.0
 	for i := range weights {
 		weights[i] = 1 / float64(i+1)
 		sum += weights[i]
 	}
 	for i := range weights {
-		hash := sha1.Sum(fmt.Appendf(nil, "mortise bench swarm %d", i))
-		s := &swarm{hash: hash[:]}
+		s := &swarm{hash: infoHash("swarm", i)}
 		p.swarms = append(p.swarms, s)
 		for k := range max(8, int(float64(peers)*weights[i]/sum)) {
 			one := p.peer(s)
@@ -114,20 +114,36 @@ func populate(peers int, clients [purposes]int) *population {
 			p.loaded = append(p.loaded, one)
 		}
 	}
+	for i := range swarms {
+		p.apart = append(p.apart, &swarm{hash: infoHash("apart", i)})
+	}
 	for _, way := range allWays {
 		p.clients[way] = map[purpose][]*peer{}
 		for u := range purposes {
 			for k := range clients[u] {
-				s := p.swarms[k%swarmCount]
-				if u != finishing {
-					s = p.loaded[(k*7919)%len(p.loaded)].swarm
-				}
+				s := p.home(u, k)
 				s.clients++
 				p.clients[way][u] = append(p.clients[way][u], p.peer(s))
 			}
 		}
 	}
 	return p
+}
+
+func infoHash(kind string, n int) []byte {
+	hash := sha1.Sum(fmt.Appendf(nil, "mortise bench %s %d", kind, n))
+	return hash[:]
+}
+
+// home is the swarm of the k-th client for a purpose.
+func (p *population) home(u purpose, k int) *swarm {
+	switch u {
+	case finishing:
+		return p.swarms[k%len(p.swarms)]
+	case batched:
+		return p.apart[k%len(p.apart)]
+	}
+	return p.loaded[(k*7919)%len(p.loaded)].swarm
 }
 
 func (p *population) peer(s *swarm) *peer {
@@ -167,8 +183,9 @@ func (c *caller) loaded() *peer {
 // swarms returns n swarms next to each other.
 func (c *caller) swarms(n int) []*swarm {
 	c.turn++
-	from := (c.id*131 + c.turn*n) % (swarmCount - n)
-	return c.env.population.swarms[from : from+n]
+	all := c.env.population.swarms
+	from := (c.id*131 + c.turn*n) % (len(all) - n)
+	return all[from : from+n]
 }
 
 // batch returns clients that are written together. There are as many batches as transactions run at

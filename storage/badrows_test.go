@@ -120,7 +120,7 @@ func TestNullValues(t *testing.T) {
 	o := serve(t, dsn, basic)
 	ok[*trackerv1.PutResponse](t)(o.data.Put(t.Context(), &trackerv1.PutRequest{Entries: []*trackerv1.Entry{
 		{Key: []byte("null")}, {Key: []byte("empty"), Value: []byte{}}, {Key: nil, Value: []byte("key is empty")}}}))
-	if got := query(t, dsn, "SELECT context, name, value FROM kv ORDER BY octet_length(name)"); got != `|\x|\x6b657920697320656d707479`+"\n"+`|\x6e756c6c|-`+"\n"+`|\x656d707479|\x` {
+	if got := selected(t, dsn, "SELECT context, name, value FROM kv ORDER BY octet_length(name)"); got != `|\x|\x6b657920697320656d707479`+"\n"+`|\x6e756c6c|-`+"\n"+`|\x656d707479|\x` {
 		t.Errorf("stored %s", got)
 	}
 	for key, want := range map[string]*trackerv1.LoadResponse{
@@ -171,10 +171,10 @@ func incompressible(n int) []byte {
 // What `now()` gives agrees with what is sent, whatever time zone the server believes in.
 func TestColumnDefaultsAreInUTC(t *testing.T) {
 	dsn := testdb.Database(t, strings.Replace(tables, "created timestamptz", "created timestamp DEFAULT now()", 1))
-	testdb.Exec(t, dsn, `ALTER DATABASE `+query(t, dsn, "SELECT current_database()")+` SET timezone = 'Asia/Tokyo'`)
+	testdb.Exec(t, dsn, `ALTER DATABASE `+selected(t, dsn, "SELECT current_database()")+` SET timezone = 'Asia/Tokyo'`)
 	o := serve(t, dsn, basic.with("peer.add_query", "INSERT INTO peers (info_hash, peer_id, address, port, is_seeder, is_v6) VALUES (@info_hash, @peer_id, @address, @port, @is_seeder, @is_v6)"))
 	o.put(t, hashOf(1), false, peerAt("192.0.2.1", 1))
-	if got := query(t, dsn, "SELECT abs(extract(epoch FROM (now() AT TIME ZONE 'UTC') - created)) < 3600 FROM peers"); got != "t" {
+	if got := selected(t, dsn, "SELECT abs(extract(epoch FROM (now() AT TIME ZONE 'UTC') - created)) < 3600 FROM peers"); got != "t" {
 		t.Error("the default is not in UTC")
 	}
 }

@@ -84,7 +84,7 @@ func (c combination) tables() string {
 func TestOneQuerySetFitsManyColumnTypes(t *testing.T) {
 	file := read(t, "../schemas/mochi-corrected/queries.yaml")
 	dsn := testdb.Database(t, kindTypes)
-	testdb.Exec(t, dsn, `ALTER DATABASE `+query(t, dsn, "SELECT current_database()")+` SET timezone = 'Asia/Tokyo'`)
+	testdb.Exec(t, dsn, `ALTER DATABASE `+selected(t, dsn, "SELECT current_database()")+` SET timezone = 'Asia/Tokyo'`)
 	for i, c := range combinations() {
 		name := strings.Join([]string{c.address.sql, c.created.sql, c.port.sql, c.count.sql, c.id.sql, c.context.sql, c.blob.sql}, " ")
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +118,7 @@ func peersFit(t *testing.T, o *opened, dsn string, c combination, now *time.Time
 		if got := o.listed(t, hash, true, family.v6); !slices.Equal(got, []string{describe(family.peer)}) {
 			t.Errorf("listed %q, v6 %v", got, family.v6)
 		}
-		got := query(t, dsn, fmt.Sprintf("SELECT %s, %s, %s, %s, is_seeder FROM mo_peers WHERE is_v6 = %v",
+		got := selected(t, dsn, fmt.Sprintf("SELECT %s, %s, %s, %s, is_seeder FROM mo_peers WHERE is_v6 = %v",
 			c.id.shown, c.address.shown, c.port.shown, c.created.shown, family.v6))
 		want := fmt.Sprintf("%s|%s|%d|%s|f", family.peer.PeerId, family.want, family.peer.Port, stored[c.created.sql])
 		if got != want {
@@ -172,7 +172,7 @@ func dataFits(t *testing.T, o *opened, dsn string, c combination) {
 	if string(loaded.GetValue()) != string(text) {
 		t.Errorf("loaded %q", loaded.GetValue())
 	}
-	if got := query(t, dsn, fmt.Sprintf("SELECT %s, octet_length(%s) FROM mo_kv WHERE value IS NOT NULL", c.context.shown, "value")); got != "site|6" {
+	if got := selected(t, dsn, fmt.Sprintf("SELECT %s, octet_length(%s) FROM mo_kv WHERE value IS NOT NULL", c.context.shown, "value")); got != "site|6" {
 		t.Errorf("stored %q", got)
 	}
 	found := ok[*trackerv1.ContainsResponse](t)(o.data.Contains(t.Context(), &trackerv1.ContainsRequest{Context: "site",

@@ -146,8 +146,8 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-// query returns the only row of a statement as text: columns joined by a bar, NULL as a dash.
-func query(t testing.TB, dsn, sql string) string {
+// selected returns the only row of a statement as text: columns joined by a bar, NULL as a dash.
+func selected(t testing.TB, dsn, sql string) string {
 	t.Helper()
 	conn := testdb.Conn(t, dsn)
 	defer func() { _ = conn.Close(context.Background()) }()

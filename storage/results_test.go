@@ -122,7 +122,7 @@ func TestAffected(t *testing.T) {
 		"void function":        {query: "SELECT remove_void(@info_hash, @port)", unknown: true},
 		"CALL":                 {query: "CALL remove_call(@info_hash, @port)", unknown: true},
 	}
-	if query(t, dsn, "SELECT current_setting('server_version_num')::int >= 150000") == "t" {
+	if selected(t, dsn, "SELECT current_setting('server_version_num')::int >= 150000") == "t" {
 		cases["MERGE"] = deletion{query: "MERGE INTO peers AS p USING (SELECT @info_hash::bytea AS h, @port::int4 AS n) AS this\n" +
 			"ON p.info_hash = this.h AND p.port = this.n WHEN MATCHED THEN DELETE"}
 	}
@@ -164,7 +164,7 @@ func TestAffectedByDo(t *testing.T) {
 	if response.Deleted != nil {
 		t.Errorf("%d rows are told, and the statement tells none", response.GetDeleted())
 	}
-	if left := query(t, dsn, "SELECT count(*) FROM peers"); left != "0" {
+	if left := selected(t, dsn, "SELECT count(*) FROM peers"); left != "0" {
 		t.Errorf("%s rows are left", left)
 	}
 }

@@ -144,10 +144,10 @@ func putMany(t *testing.T, o *opened, hash []byte, n int) error {
 
 // sets are query sets of the repository, each with its tables.
 var sets = map[string]struct{ file, schema string }{
-	"default":         {"../queries.example.yaml", "../schema.sql"},
-	"mochi":           {"../schemas/mochi/queries.yaml", "../schemas/mochi/schema.sql"},
-	"functions":       {"../schemas/functions/queries.yaml", "../schemas/functions/schema.sql"},
-	"private-tracker": {"../schemas/private-tracker/queries.yaml", "../schemas/private-tracker/schema.sql"},
+	"default":     {"../queries.example.yaml", "../schema.sql"},
+	"mochi":       {"../schemas/mochi/queries.yaml", "../schemas/mochi/schema.sql"},
+	"mochi-bytea": {"../schemas/mochi-bytea/queries.yaml", "../schemas/mochi-bytea/schema.sql"},
+	"functions":   {"../schemas/functions/queries.yaml", "../schemas/functions/schema.sql"},
 }
 
 // Each method costs the round trips that the contract says, on connections that know the statements

@@ -78,10 +78,14 @@ BEGIN
     FROM torrents AS t
     WHERE t.info_hash = hash;
     IF NOT FOUND THEN
-        INSERT INTO torrents AS t (info_hash)
+        -- A racing creator's row is waited for, and then read without a lock: with the torrent's lock
+        -- taken here, before the peer's, two writers of one peer could deadlock.
+        INSERT INTO torrents (info_hash)
         VALUES (hash)
-        ON CONFLICT (info_hash) DO UPDATE SET info_hash = excluded.info_hash
-        RETURNING t.id, t.deleted INTO torrent_id, taken_down;
+        ON CONFLICT (info_hash) DO NOTHING;
+        SELECT t.id, t.deleted INTO torrent_id, taken_down
+        FROM torrents AS t
+        WHERE t.info_hash = hash;
     END IF;
     IF NOT taken_down THEN
         RETURN NEXT;

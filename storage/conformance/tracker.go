@@ -55,6 +55,8 @@ const (
 	// ExcludesRequester: the queries leave the requester out themselves, so that even many rows of its
 	// address and port cost the others no place. Otherwise the service drops the requester.
 	ExcludesRequester Capability = "excludes_requester"
+	// PicksAtRandom: out of a swarm with more peers than wanted not everyone gets the same.
+	PicksAtRandom Capability = "picks_at_random"
 	// HidesStale: peers that are stale, but not collected yet, are not listed.
 	HidesStale Capability = "hides_stale"
 	// CountsAlive and ScrapesAlive: they are not counted by the query for one swarm, and by the one for

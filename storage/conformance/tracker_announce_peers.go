@@ -40,14 +40,21 @@ func announcePeersCases() []swarmCase {
 			}},
 		{name: "announce is not crowded out by the other family", on: lists, says: atMost,
 			run: func(w *swarm) {
-				few, many := some(3), make(peers, 30)
-				for i := range many {
-					many[i] = peer6()
+				v, few4, few6 := w.other(), some(3), peers{peer6(), peer6(), peer6()}
+				w.put(leecher, few4...)
+				v.put(leecher, few6...)
+				for range 30 {
+					w.put(leecher, peer6())
+					v.put(leecher, peer4())
 				}
-				w.put(leecher, many...)
-				w.put(leecher, few...)
-				w.lists(seeder, 3, few)
-				w.lists(leecher, 3, few)
+				for range 4 {
+					w.lists(seeder, 3, few4)
+					w.lists(leecher, 3, few4)
+					got := v.list(&trackerv1.AnnouncePeersRequest{ForSeeder: true, Want: 3, V6: true})
+					if wrong := misplaced(got, few6); wrong != "" {
+						w.t.Errorf("3 IPv6 peers wanted for a seeder: %s", wrong)
+					}
+				}
 			}},
 		{name: "announce keeps swarms apart", on: lists, says: "peers of one info hash are listed",
 			run: func(w *swarm) {
@@ -118,6 +125,17 @@ func announcePeersCases() []swarmCase {
 				w.listsSome(seeder, 100, all)
 				w.listsSome(leecher, 200, all)
 				w.lists(seeder, 300, all)
+			}},
+		{name: "announce gives different peers to different clients", on: lists, says: "for a big swarm the choice is random", needs: []Capability{PicksAtRandom},
+			run: func(w *swarm) {
+				v := w.other()
+				w.put(leecher, some(20)...)
+				v.put(seeder, some(20)...)
+				for role, n := range map[bool]int{seeder: w.picked(seeder), leecher: v.picked(leecher)} {
+					if n <= 2 {
+						w.t.Errorf("every %s gets the same 2 peers of 20", roleName(role))
+					}
+				}
 			}},
 		{name: "announce for nobody is an empty list", on: lists, says: "a want of zero or less is an empty list, no error",
 			run: func(w *swarm) {
@@ -191,6 +209,18 @@ func (w *swarm) listsSome(role bool, want int32, group peers) {
 		w.t.Errorf("%d peers for a %s, with %d wanted of %d", len(got), roleName(role), want, len(group))
 	}
 	w.among(got, group)
+}
+
+// picked returns how many different peers are listed if two are wanted a number of times.
+func (w *swarm) picked(role bool) int {
+	w.t.Helper()
+	seen := map[string]bool{}
+	for range 12 {
+		for _, p := range w.list(&trackerv1.AnnouncePeersRequest{ForSeeder: role, Want: 2}) {
+			seen[place(p)] = true
+		}
+	}
+	return len(seen)
 }
 
 // among checks that peers are different and belong to a group.
@@ -270,7 +300,7 @@ func requesterCases() []swarmCase {
 		{name: "announce fills the places of a requester who changed its id often", on: lists, says: "the requester costs the others no place",
 			needs: []Capability{ExcludesRequester},
 			run: func(w *swarm) {
-				for range 8 {
+				for range 16 {
 					if got := w.other().crowded(); got != 3 {
 						w.t.Errorf("%d peers of 3, with 3 wanted", got)
 					}

@@ -68,6 +68,10 @@ var trackerProbes = []probe{
 		}
 		return true
 	}},
+	{finds: PicksAtRandom, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
+		w.put(leecher, some(20)...)
+		return w.picked(seeder) > 2
+	}},
 	{finds: HidesStale, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
 		w.putAt(w.stale(), leecher, peer4())
 		return len(w.list(&trackerv1.AnnouncePeersRequest{Want: 5})) == 0

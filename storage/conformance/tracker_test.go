@@ -19,7 +19,7 @@ import (
 var lacking = map[string][]conformance.Capability{
 	// As MoChi documents it, mistakes included.
 	"mochi": {conformance.CountsAlive, conformance.ExactGraduate, conformance.ExcludesRequester, conformance.Families,
-		conformance.GraduateRefreshes, conformance.HidesStale, conformance.KVOverwrite, conformance.ScrapesAlive},
+		conformance.GraduateRefreshes, conformance.HidesStale, conformance.KVOverwrite, conformance.PicksAtRandom, conformance.ScrapesAlive},
 	// Its view counts all peers that are stored.
 	"functions": {conformance.CountsAlive, conformance.ScrapesAlive},
 	// The site's column takes no NULL, the site counts promotions only, and it scrapes by counters that

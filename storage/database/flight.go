@@ -95,8 +95,15 @@ func (p *Pool) pipeline(ctx context.Context, conn *pgconn.PgConn, transits []*tr
 		pl.SendPrepare(plan.Name, plan.SQL, plan.ParamOIDs)
 		pl.SendPipelineSync()
 	}
-	for _, t := range transits {
-		send(pl, t, prepared)
+	for i, t := range transits {
+		switch {
+		case !prepared:
+			sendText(pl, t)
+		case len(t.group) == 1 || i == len(transits)-1:
+			sendStatements(pl, t)
+		default:
+			sendNames(pl, t)
+		}
 		pl.SendPipelineSync()
 	}
 	if err := pl.Flush(); err != nil {
@@ -120,14 +127,29 @@ func (p *Pool) pipeline(ctx context.Context, conn *pgconn.PgConn, transits []*tr
 	}
 }
 
-func send(pl *pgconn.Pipeline, t *transit, prepared bool) {
+// sendText sends the group's statements unprepared.
+func sendText(pl *pgconn.Pipeline, t *transit) {
 	for i, plan := range t.plans {
 		params, results := plan.Formats()
-		if prepared {
-			pl.SendQueryStatement(plan.Description(), t.args[i], params, results)
-		} else {
-			pl.SendQueryParams(plan.SQL, t.args[i], plan.ParamOIDs, params, results)
-		}
+		pl.SendQueryParams(plan.SQL, t.args[i], plan.ParamOIDs, params, results)
+	}
+}
+
+// sendStatements sends the group's statements without asking for their columns again.
+func sendStatements(pl *pgconn.Pipeline, t *transit) {
+	for i, plan := range t.plans {
+		params, results := plan.Formats()
+		pl.SendQueryStatement(plan.Description(), t.args[i], params, results)
+	}
+}
+
+// sendNames sends the group's statements and asks for their columns. When a call fails, the driver
+// (pgx 5.12) skips the rest of its group, but keeps what sendStatements told it about those calls and
+// takes it for that of the next group, which breaks the connection.
+func sendNames(pl *pgconn.Pipeline, t *transit) {
+	for i, plan := range t.plans {
+		params, results := plan.Formats()
+		pl.SendQueryPrepared(plan.Name, t.args[i], params, results)
 	}
 }
 

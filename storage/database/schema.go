@@ -40,7 +40,7 @@ func mayBeSchema(err *pgconn.PgError) bool {
 func (p *Pool) judgeColumns(ctx context.Context, conn *pgconn.PgConn, t *transit) verdict {
 	v := verdict{cause: "schema", remedy: replanned, ambiguous: t.mayHaveEffect(),
 		err: fault.New(fault.BadResult, "", "the schema changed, and the result could not be read")}
-	changed, misfit := p.replan(ctx, conn, t, false)
+	changed, misfit := p.replan(ctx, conn, t, true)
 	if misfit != nil {
 		v.err = misfit
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -86,8 +87,29 @@ func (c *Connection) Describe(ctx context.Context, sql string) (*pgconn.Statemen
 	return describe(ctx, c.conn.Conn().PgConn(), sql)
 }
 
+// describe keeps errors that pass from looking like an answer about the statement: a server that is
+// just shutting down does not say that the query is wrong.
 func describe(ctx context.Context, conn *pgconn.PgConn, sql string) (*pgconn.StatementDescription, error) {
-	return conn.Prepare(ctx, "", sql, nil)
+	described, err := conn.Prepare(ctx, "", sql, nil)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && passes(pgErr) {
+		return nil, errors.New(plainConnectError(err).Error())
+	}
+	return described, err
+}
+
+// passes says whether an error is about the server's state: connections, conflicts, resources, locks,
+// intervention, the system (PostgreSQL's manual, appendix A).
+func passes(err *pgconn.PgError) bool {
+	if isFatal(err) {
+		return true
+	}
+	for _, class := range []string{"08", "40", "53", "55", "57", "58"} {
+		if strings.HasPrefix(err.Code, class) {
+			return true
+		}
+	}
+	return false
 }
 
 // Types learns those of the given types that are not built in.

@@ -3,9 +3,11 @@ package database_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,6 +213,11 @@ func (s *stand) get(key string) *query.Call {
 	return s.call(trackerv1.Data_Load_FullMethodName, &trackerv1.LoadRequest{Context: "c", Key: []byte(key)})
 }
 
+func (s *stand) del(key string) *query.Call {
+	s.t.Helper()
+	return s.call(trackerv1.Data_Delete_FullMethodName, &trackerv1.DeleteRequest{Context: "c", Key: [][]byte{[]byte(key)}})
+}
+
 var hash = []byte(strings.Repeat("h", 20))
 
 func (s *stand) inc() *query.Call {
@@ -350,16 +357,32 @@ func (b *behind) number(sql string) (n int) {
 	return n
 }
 
+// numbers returns a query's values.
+func (b *behind) numbers(sql string) []int {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rows, err := b.conn.Query(limited(b.t), sql)
+	if err != nil {
+		b.t.Fatalf("%s: %v", sql, err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		b.t.Fatalf("%s: %v", sql, err)
+	}
+	return all
+}
+
 // runs is how many attempts were made.
 func (b *behind) runs() int {
 	b.t.Helper()
 	return b.number("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM runs")
 }
 
-// at counts the backends that are running an operation's statement.
+// at counts the backends that wait inside of an operation's statement, for time to pass or a lock.
 func (b *behind) at(key string) int {
 	b.t.Helper()
-	return b.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '/* " + key + " */%'")
+	return b.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND wait_event IN ('PgSleep', 'advisory') AND query LIKE '/* " + key + " */%'")
 }
 
 // terminate ends the backends that are running an operation's statement.
@@ -368,12 +391,17 @@ func (b *behind) terminate(key string) {
 	b.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '/* " + key + " */%'")
 }
 
-// terminateAll ends all backends but the test's own, and waits until they are gone.
+// terminateAll ends all backends but the test's own, and waits until their processes are gone: they
+// leave the view before they close their sockets.
 func (b *behind) terminateAll() {
 	b.t.Helper()
-	const others = " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-	b.exec("SELECT pg_terminate_backend(pid)" + others)
-	eventually(b.t, "the backends to end", func() bool { return b.number("SELECT count(*)"+others) == 0 })
+	pids := b.numbers("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'")
+	for _, pid := range pids {
+		b.exec(fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
+	}
+	for _, pid := range pids {
+		eventually(b.t, "a backend to end", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
+	}
 }
 
 // hold takes the advisory lock 1, for which statements can be made to wait; the function gives it

@@ -73,7 +73,7 @@ func (transmission) progress(ctx context.Context, m *member) (progress, error) {
 		return progress{}, err
 	}
 	if len(answer.Torrents) != 1 {
-		return progress{}, errors.New("Transmission has no torrent yet")
+		return progress{}, errors.New("the daemon has no torrent yet")
 	}
 	torrent := answer.Torrents[0]
 	now := progress{Complete: torrent.Left == 0 && torrent.Done == 1, Sources: map[string]int64{}}

@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
 	"errors"
 	"fmt"
 	"testing"
@@ -28,8 +27,7 @@ var dataValue = bytes.Repeat([]byte("value--."), 4)
 
 // dataKey is a key as hosts have it, an info hash. There is one for each client of a way.
 func dataKey(way string, client int) []byte {
-	hash := sha1.Sum(fmt.Appendf(nil, "mortise bench data %s %d", way, client))
-	return hash[:]
+	return infoHash("data "+way, client)
 }
 
 var unknownKey = dataKey("nobody's", 0)
