@@ -181,10 +181,7 @@ func listen(address string) (net.Listener, error) {
 	if err := removeStale(rest); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	// The mask makes the mode right from the first moment on. Nothing else runs in this process yet.
-	mask := syscall.Umask(0o177)
-	defer syscall.Umask(mask)
-	return net.Listen("unix", rest)
+	return listenPrivately(rest)
 }
 
 // removeStale removes a socket on which nobody listens, and nothing else.

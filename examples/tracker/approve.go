@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mortise-storage/mortise"
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/examples/tracker/announce"
 )
@@ -35,9 +34,9 @@ func approveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		host, err := mortise.Connect(c.Context(), mortise.ConnectOptions{Program: p.program, Config: p.config, Logger: logger(slog.LevelWarn)})
+		host, err := p.connect(c.Context(), logger(slog.LevelWarn))
 		if err != nil {
-			return fmt.Errorf("starting the plugin: %w", err)
+			return err
 		}
 		defer host.Close()
 		data := trackerv1.NewDataClient(host.Conn())

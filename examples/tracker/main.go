@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/examples/tracker/operatorfile"
 	"github.com/mortise-storage/mortise/examples/tracker/swarmdemo"
 )
 
@@ -21,7 +23,7 @@ func main() {
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "tracker:", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // stop has been called
+		os.Exit(1)
 	}
 }
 
@@ -39,12 +41,29 @@ func command() *cobra.Command {
 
 // plugin holds the flags that say which plugin to start, and with what.
 type plugin struct {
-	program, config string
+	program, config, state string
 }
 
 func (p *plugin) flags(c *cobra.Command) {
 	c.Flags().StringVar(&p.program, "plugin", "../bin/mortise", "the `path` of the plugin's binary")
 	c.Flags().StringVar(&p.config, "config", "queries.yaml", "the operator's `file`: the database and the queries")
+	c.Flags().StringVar(&p.state, "state", "", "the `folder` for an embedded database; a data_dir in the operator's file wins")
+}
+
+// connect starts the plugin.
+func (p *plugin) connect(ctx context.Context, log *slog.Logger) (*mortise.Host, error) {
+	config := p.config
+	if p.state != "" {
+		var err error
+		if config, err = operatorfile.In(p.state, p.config); err != nil {
+			return nil, err
+		}
+	}
+	host, err := mortise.Connect(ctx, mortise.ConnectOptions{Program: p.program, Config: config, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("starting the plugin: %w", err)
+	}
+	return host, nil
 }
 
 // logger writes to standard error.

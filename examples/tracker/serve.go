@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mortise-storage/mortise"
 	"github.com/mortise-storage/mortise/examples/tracker/announce"
 	"github.com/mortise-storage/mortise/examples/tracker/server"
 )
@@ -69,9 +68,9 @@ func serveCommand() *cobra.Command {
 // serve starts the plugin and the tracker, and ends them in reverse order: nobody is answered from
 // a storage that has gone.
 func serve(ctx context.Context, p plugin, o server.Options) error {
-	host, err := mortise.Connect(ctx, mortise.ConnectOptions{Program: p.program, Config: p.config, Logger: o.Logger})
+	host, err := p.connect(ctx, o.Logger)
 	if err != nil {
-		return fmt.Errorf("starting the plugin: %w", err)
+		return err
 	}
 	defer host.Close()
 	tracker, err := server.Start(host.Conn(), o)

@@ -202,8 +202,6 @@ func (c *Call) Answer() (proto.Message, error) {
 			}
 		}
 		return c.affectedResponse()
-	case annotation.Result_ROWS:
-		return op.NewResponse(c.Rows), nil
 	}
 	if !c.Found() {
 		if err := emptyError(op); err != nil {

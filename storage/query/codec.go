@@ -186,15 +186,7 @@ func floatCodec(t *dbType) (codec, bool) {
 	switch t.class {
 	case classFloat4, classFloat8, classNumeric:
 	case classInt2, classInt4, classInt8:
-		scan := scanPlan[int64](t)
-		return codec{
-			encode: func(*operation.Value, []byte) ([]byte, error) { return nil, errDoesNotFit },
-			decode: func(wire []byte, v *operation.Value) error {
-				err := scan(wire, &v.Int)
-				v.Float = float64(v.Int)
-				return err
-			},
-		}, true
+		return wholeFloatCodec(t), true
 	default:
 		return codec{}, false
 	}
@@ -214,6 +206,25 @@ func boolCodec(t *dbType) (codec, bool) {
 		encode: func(v *operation.Value, buf []byte) ([]byte, error) { return encode(v.Bool, buf) },
 		decode: func(wire []byte, v *operation.Value) error { return scan(wire, &v.Bool) },
 	}, true
+}
+
+// wholeFloatCodec keeps floats in a type of integers, which holds those without a fraction.
+func wholeFloatCodec(t *dbType) codec {
+	whole, _ := intCodec(t)
+	return codec{
+		encode: func(v *operation.Value, buf []byte) ([]byte, error) {
+			// The bounds are those of int64; 2^63 is the first float that is too large.
+			if v.Float != math.Trunc(v.Float) || v.Float < math.MinInt64 || v.Float >= math.MaxInt64 {
+				return nil, errDoesNotFit
+			}
+			return whole.encode(&operation.Value{Int: int64(v.Float)}, buf)
+		},
+		decode: func(wire []byte, v *operation.Value) error {
+			err := whole.decode(wire, v)
+			v.Float = float64(v.Int)
+			return err
+		},
+	}
 }
 
 // timeCodec keeps one rule: the instant for timestamptz, the UTC wall clock for timestamp, Unix

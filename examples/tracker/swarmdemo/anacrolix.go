@@ -133,7 +133,7 @@ func Client(ctx context.Context, args []string, out io.Writer, in io.Reader) err
 
 // tell writes one line about the download.
 func tell(out io.Writer, t *torrent.Torrent, from *received) error {
-	complete := t.Info() != nil && t.BytesMissing() == 0
+	complete := t.Complete().Bool()
 	return json.NewEncoder(out).Encode(progress{Complete: complete, Sources: from.copy()})
 }
 

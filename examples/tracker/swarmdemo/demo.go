@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	pluginv1 "github.com/mortise-storage/mortise/api/mortise/plugin/v1"
+	"github.com/mortise-storage/mortise/examples/tracker/operatorfile"
 	"github.com/mortise-storage/mortise/examples/tracker/server"
 )
 
@@ -31,7 +32,8 @@ const Embedded = "embedded"
 
 // Options of the demo.
 type Options struct {
-	// Queries is the operator's file; it must be written for the default tables, which the demo reads.
+	// Queries is the operator's file; it must be written for the default tables, which the demo
+	// reads, and leave the data folder to the demo.
 	Queries string
 	// State is the folder for the database and the logs. It is kept.
 	State string
@@ -63,6 +65,7 @@ type demo struct {
 	tables   *tables
 	tracker  *server.Server
 	payload  *payload
+	config   string // the operator's file that the plugin was given
 	members  []*member
 }
 
@@ -120,6 +123,9 @@ func (d *demo) prepare(context.Context) error {
 		return err
 	}
 	d.launcher = newLauncher()
+	if _, _, _, err := d.programs(); err != nil {
+		return err
+	}
 	original := filepath.Join(d.temp, "original")
 	if err := os.Mkdir(original, 0o755); err != nil {
 		return err
@@ -131,10 +137,11 @@ func (d *demo) prepare(context.Context) error {
 // startStorage starts the plugin, which starts its database, and connects to that past the plugin.
 func (d *demo) startStorage(ctx context.Context) error {
 	d.paper.title("What happens")
-	config, err := d.writeConfig()
+	config, err := operatorfile.In(d.options.State, d.options.Queries)
 	if err != nil {
 		return err
 	}
+	d.config = config
 	d.paper.step(d.begin, "starting the plugin, and its database (%s)", d.databaseTitle())
 	d.plugin, err = d.options.Connect(ctx, config, []string{"MORTISE_DATABASE=" + d.options.Database}, d.log)
 	if err != nil {
@@ -174,18 +181,7 @@ func serving(ctx context.Context, plugin pluginv1.PluginClient) error {
 	})
 }
 
-// writeConfig writes the operator's file with the demo's data folder added to it.
-func (d *demo) writeConfig() (string, error) {
-	queries, err := os.ReadFile(d.options.Queries)
-	if err != nil {
-		return "", fmt.Errorf("reading the query set: %w", err)
-	}
-	path := filepath.Join(d.options.State, "demo.yaml")
-	head := fmt.Sprintf("data_dir: %q # added by the demo\n", d.dataDir())
-	return path, os.WriteFile(path, append([]byte(head), queries...), 0o600)
-}
-
-func (d *demo) dataDir() string { return filepath.Join(d.options.State, "postgres") }
+func (d *demo) dataDir() string { return filepath.Join(d.options.State, operatorfile.DataDir) }
 
 func (d *demo) databaseTitle() string {
 	if d.options.Database == Embedded {

@@ -90,10 +90,17 @@ func (m *member) poll(ctx context.Context) error {
 	for source, bytes := range now.Sources {
 		m.sources[source] = max(m.sources[source], bytes)
 	}
-	if now.Complete && !m.complete {
+	// Clients give a file its name when it is whole, some of them a moment after they say so.
+	if now.Complete && !m.complete && m.hasFile() {
 		m.complete, m.took = true, time.Since(m.started)
 	}
 	return nil
+}
+
+// hasFile says whether the file is there under its name.
+func (m *member) hasFile() bool {
+	info, err := os.Stat(m.file())
+	return err == nil && info.Mode().IsRegular()
 }
 
 // verify compares the member's copy of the file with the original.

@@ -196,7 +196,7 @@ func (d *demo) show(ctx context.Context) error {
 	d.paper.title("Where to look")
 	fmt.Fprintf(d.options.Out, "  logs       %s (tracker.log has the tracker's and the plugin's)\n", d.logs)
 	fmt.Fprintf(d.options.Out, "  metrics    %s, saved from http://%s/metrics\n", metrics, d.tracker.HTTPAddrs()[0])
-	fmt.Fprintf(d.options.Out, "  query set  %s\n", filepath.Join(d.options.State, "demo.yaml"))
+	fmt.Fprintf(d.options.Out, "  query set  %s\n", d.config)
 	fmt.Fprintf(d.options.Out, "  database   %s\n", d.databaseTitle())
 	return nil
 }
