@@ -47,6 +47,7 @@ func (s *Storage) Reload(ctx context.Context, config Config) (problem.List, erro
 	if settings, ok := config.Settings[tracker.Section].(*trackerv1.Settings); ok && s.tracker != nil && !s.options.Quiet {
 		s.tracker.Reload(settings)
 	}
+	s.become(Serving, "", problems) // if it was misconfigured, that is repaired
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.set, s.config.Sources, s.config.Settings = set, config.Sources, config.Settings
@@ -56,8 +57,8 @@ func (s *Storage) Reload(ctx context.Context, config Config) (problem.List, erro
 func (s *Storage) reloadable(config Config, set *query.Set) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != Serving {
-		return fmt.Errorf("only a storage that serves can be reloaded: %s", s.reason)
+	if s.state != Serving && s.state != Misconfigured {
+		return fmt.Errorf("the database has to be reached before a reload: %s", s.reason)
 	}
 	for _, section := range s.contract.Sections() {
 		if set.Serves(section.Name) != s.set.Serves(section.Name) {

@@ -109,3 +109,45 @@ func TestReload(t *testing.T) {
 		t.Errorf("after the reload the answer is %q", got)
 	}
 }
+
+// TestMisfitIsRepaired shows that a storage whose queries did not fit serves as soon as the operator
+// has repaired the file, or the tables.
+func TestMisfitIsRepaired(t *testing.T) {
+	for name, repair := range map[string]func(*testing.T, context.Context, *storage.Storage, string){
+		"the file": func(t *testing.T, ctx context.Context, s *storage.Storage, _ string) {
+			good, _ := loadText(t, reloadFile)
+			if _, err := s.Reload(ctx, good.Storage); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the tables": func(t *testing.T, _ context.Context, _ *storage.Storage, dsn string) {
+			testdb.Exec(t, dsn, "CREATE TABLE nowhere (value bytea)")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := testdb.Database(t, mortise.Schema)
+			t.Setenv("MORTISE_DATABASE", dsn)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			config, _ := loadText(t, strings.Replace(reloadFile, "'old'::bytea AS value", "value FROM nowhere", 1))
+			s, err := storage.Open(ctx, config.Storage, storage.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			problems, err := s.Settled(ctx)
+			if err != nil || problems.Err() == nil {
+				t.Fatalf("the queries fit: %v %v", problems, err)
+			}
+			if state, _ := s.Health(ctx); state != storage.Misconfigured {
+				t.Errorf("state is %v", state)
+			}
+			repair(t, ctx, s, dsn)
+			for state := storage.Misconfigured; state != storage.Serving; state, _ = s.Health(ctx) {
+				if ctx.Err() != nil {
+					t.Fatal("it does not serve after the repair")
+				}
+			}
+		})
+	}
+}

@@ -146,6 +146,9 @@ func Open(ctx context.Context, config Config, options Options) (*Storage, error)
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.work.Go(func() { s.settle(background) })
+	if s.server != nil {
+		s.work.Go(func() { s.watchServer(background) })
+	}
 	return s, nil
 }
 
@@ -191,65 +194,6 @@ func (s *Storage) openServices() error {
 	var err error
 	s.services, err = buildServices(s.contract, s.set, s.executor, composed, s.logger, s.whyNot)
 	return err
-}
-
-// settle reaches for the database until it has described every query, then starts the background
-// work. Later losses are seen by the calls themselves, and by Health.
-func (s *Storage) settle(ctx context.Context) {
-	const longest = 5 * time.Second
-	tried := sync.OnceFunc(func() { close(s.attempted) })
-	defer tried()
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, longest) {
-		problems, err := s.describe(ctx)
-		switch {
-		case err == nil && problems.Err() == nil:
-			s.become(Serving, "", problems)
-			if s.tracker != nil && !s.options.Quiet {
-				s.tracker.Start()
-			}
-			close(s.settled)
-			return
-		case err == nil:
-			s.become(Misconfigured, "the queries do not fit the database: "+problems.Error(), problems)
-			close(s.settled)
-			return
-		default:
-			s.become(Degraded, err.Error(), nil)
-			s.logger.Warn("the database cannot be reached; trying again", "error", err.Error())
-			tried()
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
-}
-
-func (s *Storage) describe(ctx context.Context) (problem.List, error) {
-	if s.server != nil && s.options.Schema != "" {
-		if err := s.apply(ctx, s.options.Schema); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := s.pool.FindMode(ctx); err != nil {
-		return nil, err
-	}
-	conn, err := s.pool.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Release()
-	about, err := conn.Server(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	s.about = about
-	s.mu.Unlock()
-	return describeSet(ctx, conn, s.set)
 }
 
 func (s *Storage) apply(ctx context.Context, schema string) error {
@@ -356,12 +300,12 @@ func (s *Storage) whyNot() (State, string) {
 func (s *Storage) Close() {
 	s.once.Do(func() {
 		s.become(Closed, "the storage is closed", nil)
-		s.reloading.Lock() // one that is under way must not start work again
-		defer s.reloading.Unlock()
 		if s.cancel != nil {
 			s.cancel()
 		}
 		s.work.Wait()
+		s.reloading.Lock() // a reload that is under way must not start work again
+		defer s.reloading.Unlock()
 		if s.tracker != nil {
 			s.tracker.Close()
 		}
