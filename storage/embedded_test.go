@@ -58,6 +58,8 @@ func TestEmbeddedServerIsStartedAgain(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		answer, err := data.Load(ctx, &trackerv1.LoadRequest{Context: "c", Key: []byte("k")})
 		if err == nil {
@@ -69,8 +71,10 @@ func TestEmbeddedServerIsStartedAgain(t *testing.T) {
 				return
 			}
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			t.Fatalf("the server is not back: %v", err)
+		case <-tick.C:
 		}
 	}
 }

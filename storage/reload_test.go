@@ -143,9 +143,13 @@ func TestMisfitIsRepaired(t *testing.T) {
 				t.Errorf("state is %v", state)
 			}
 			repair(t, ctx, s, dsn)
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
 			for state := storage.Misconfigured; state != storage.Serving; state, _ = s.Health(ctx) {
-				if ctx.Err() != nil {
+				select {
+				case <-ctx.Done():
 					t.Fatal("it does not serve after the repair")
+				case <-tick.C:
 				}
 			}
 		})

@@ -25,7 +25,8 @@ func (s *Service) Put(ctx context.Context, request *trackerv1.PutRequest) (*trac
 		calls = append(calls, call)
 	}
 	if len(calls) == 0 {
-		return &trackerv1.PutResponse{}, nil
+		_, err := s.executor.Call(trackerv1.Operations_DataAdd_FullMethodName, &trackerv1.DataAddParameters{Context: request.GetContext()})
+		return &trackerv1.PutResponse{}, err // nothing to do, which is refused all the same where data is off
 	}
 	flight := query.Calls(calls...)
 	s.executor.Run(ctx, flight)
@@ -64,7 +65,8 @@ func (s *Service) Contains(ctx context.Context, request *trackerv1.ContainsReque
 	}
 	response := &trackerv1.ContainsResponse{Found: make([]bool, len(calls))}
 	if len(calls) == 0 {
-		return response, nil
+		_, err := s.executor.Call(trackerv1.Data_Load_FullMethodName, &trackerv1.LoadRequest{Context: request.GetContext()})
+		return response, err
 	}
 	flight := query.Calls(calls...)
 	s.executor.Run(ctx, flight)
