@@ -37,6 +37,18 @@ func TestShortestTimeLimitHolds(t *testing.T) {
 	}
 }
 
+// In a flight of several operations the shortest limit holds for all, wherever it stands.
+func TestShortestTimeLimitOfAFlight(t *testing.T) {
+	s := open(t, setup{replaced: queries{getQuery: endless, addQuery: endlessAdd},
+		timeouts: map[string]time.Duration{getQuery: 50 * time.Millisecond, addQuery: time.Hour}})
+	for _, calls := range [][]*query.Call{{s.get("k"), s.add("k", "v")}, {s.add("k", "v"), s.get("k")}} {
+		expectFault(t, s.run(limited(t), calls...), fault.Timeout)
+	}
+	flight := query.Calls(s.get("k")).Then(s.add("k", "v"))
+	s.executor.Run(limited(t), flight)
+	expectFault(t, flight.Err(), fault.Timeout)
+}
+
 // A limit of the operation's own replaces the general one, and periodic work has none. Both calls
 // run for longer than another, which the general limit ends.
 func TestGeneralLimitDoesNotHold(t *testing.T) {

@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,18 +20,25 @@ func TestReadOnlyServer(t *testing.T) {
 	s.behind.exec("SET default_transaction_read_only = off; " + fmt.Sprintf(setReadOnly, "on"))
 	s.behind.terminateAll()
 
-	before := s.get("pid")
-	if err := s.run(limited(t), before); err != nil {
-		t.Fatalf("a read: %v", err)
+	var pids []string
+	read := func() {
+		t.Helper()
+		get := s.get("pid")
+		if err := s.run(limited(t), get); err != nil {
+			t.Fatalf("a read: %v", err)
+		}
+		pids = append(pids, value(get))
 	}
-	err := s.run(limited(t), s.add("k", "v"))
-	expectFault(t, err, fault.Unavailable, "25006", "read-only")
+	read()
+	for range 3 {
+		expectFault(t, s.run(limited(t), s.add("k", "v")), fault.Unavailable, "25006", "read-only")
+		read()
+	}
 	if s.seen.retried("25006") == 0 {
 		t.Error("the write was not tried again")
 	}
-	after := s.get("pid")
-	if err := s.run(limited(t), after); err != nil || value(after) == value(before) {
-		t.Errorf("the connection to the read-only server is still used: backend %s, then %s, %v", value(before), value(after), err)
+	if different := slices.Compact(slices.Sorted(slices.Values(pids))); len(different) != len(pids) {
+		t.Errorf("a connection on which a write was refused is still used: backends %v", pids)
 	}
 
 	// The write is under way while the server becomes writable.
@@ -41,6 +49,28 @@ func TestReadOnlyServer(t *testing.T) {
 	if err := await(t, "the write", result); err != nil {
 		t.Error(err)
 	}
+}
+
+// One refused write is enough to give up all connections to the old primary.
+func TestReadOnlyServerLosesIdleConnections(t *testing.T) {
+	const many = 4
+	s := open(t, setup{options: database.Options{RetryFor: time.Millisecond},
+		replaced: queries{getQuery: fmt.Sprintf(`SELECT ''::bytea AS value WHERE meet(%d)`, many)}})
+	s.behind.exec("SET default_transaction_read_only = off; " + fmt.Sprintf(setReadOnly, "on"))
+	s.behind.terminateAll()
+	for _, err := range together(many, func(int) error { return s.run(limited(t), s.get("k")) }) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := s.behind.backends()
+	if len(old) < many {
+		t.Fatalf("there are %d connections; the test needs %d", len(old), many)
+	}
+	expectFault(t, s.run(limited(t), s.add("k", "v")), fault.Unavailable, "25006")
+	eventually(t, "the old connections to end", func() bool {
+		return !slices.ContainsFunc(s.behind.backends(), func(pid int) bool { return slices.Contains(old, pid) })
+	})
 }
 
 func TestFailover(t *testing.T) {

@@ -176,3 +176,17 @@ func TestLossBeforeTheCommitOfTwoSteps(t *testing.T) {
 		t.Errorf("the counter is %d after %d attempts; want 1 after 2", n, s.behind.runs())
 	}
 }
+
+// Once its COMMIT was sent, it is unknown.
+func TestLossOfTheCommitOfTwoSteps(t *testing.T) {
+	var wires wire
+	s := open(t, setup{options: database.Options{Dial: wires.dial}, replaced: queries{incQuery: `WITH counted AS (
+			INSERT INTO downloads VALUES (@info_hash, 1) RETURNING downloads)
+		UPDATE peers SET port = port WHERE info_hash = @info_hash AND EXISTS (SELECT FROM counted)`}})
+	wires.loseAnswerTo("COMMIT", rows(s, "downloads", 1))
+	expectFault(t, s.run(limited(t), s.inc()), fault.UnknownOutcome)
+	if n := s.behind.number("SELECT count(*) FROM downloads"); n != 1 || s.seen.retried("") != 0 {
+		t.Errorf("%d rows, %d retries", n, s.seen.retried(""))
+	}
+	s.works()
+}

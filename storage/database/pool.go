@@ -217,7 +217,7 @@ func (p *Pool) reset() {
 func connStringError(err error) error {
 	var parse *pgconn.ParseConfigError
 	if errors.As(err, &parse) {
-		return errors.New("connection_string cannot be read; expected postgres://user@host:port/database or host=... port=... dbname=...")
+		return errors.New("connection_string cannot be read; expected postgres://user@host:port/database or host=HOST port=PORT dbname=NAME")
 	}
-	return errors.New("connection_string cannot be used: check its pool_* settings")
+	return errors.New("connection_string cannot be used: its pool_... settings are wrong")
 }

@@ -391,11 +391,17 @@ func (b *behind) terminate(key string) {
 	b.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '/* " + key + " */%'")
 }
 
+// backends are the process ids of all connections to the database but the test's own.
+func (b *behind) backends() []int {
+	b.t.Helper()
+	return b.numbers("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'")
+}
+
 // terminateAll ends all backends but the test's own, and waits until their processes are gone: they
 // leave the view before they close their sockets.
 func (b *behind) terminateAll() {
 	b.t.Helper()
-	pids := b.numbers("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'")
+	pids := b.backends()
 	for _, pid := range pids {
 		b.exec(fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
 	}

@@ -64,7 +64,8 @@ func TestFailedStatisticsKeepTheirValues(t *testing.T) {
 
 // Statistics that take longer than their interval do not run beside each other.
 func TestStatisticsNeverOverlap(t *testing.T) {
-	slow := `SELECT run() AS seeders, (CASE WHEN pg_try_advisory_xact_lock(1) THEN 0 ELSE nextval('collisions') END) AS leechers FROM (SELECT pg_sleep(0.01), ''::bytea AS info_hash) AS long`
+	slow := `SELECT run() AS seeders, (CASE WHEN alone THEN 0 ELSE nextval('collisions') END) AS leechers
+		FROM (SELECT pg_try_advisory_xact_lock(1) AS alone, pg_sleep(0.01), ''::bytea AS info_hash) AS long`
 	s := open(t, setup{more: queries{countQuery: slow}, settings: every(time.Millisecond, 1000)})
 	s.service.Start()
 	eventually(t, "several runs", func() bool { return s.runs() >= 5 })

@@ -2,7 +2,6 @@ package sqltext
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -58,7 +57,6 @@ func checkLossless(t *testing.T, source string) {
 	}
 }
 
-var ordinal = regexp.MustCompile(`^\$[0-9]+`)
 
 // checkOffsets checks that each character of the text comes from the same character of the source, or
 // from the start of a parameter.
