@@ -57,7 +57,6 @@ func checkLossless(t *testing.T, source string) {
 	}
 }
 
-
 // checkOffsets checks that each character of the text comes from the same character of the source, or
 // from the start of a parameter.
 func checkOffsets(t *testing.T, source string, c *Compiled) {
