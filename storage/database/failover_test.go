@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -55,13 +56,17 @@ func TestReadOnlyServer(t *testing.T) {
 func TestReadOnlyServerLosesIdleConnections(t *testing.T) {
 	const many = 4
 	s := open(t, setup{options: database.Options{RetryFor: time.Millisecond},
-		replaced: queries{getQuery: fmt.Sprintf(`SELECT ''::bytea AS value WHERE meet(%d)`, many)}})
+		replaced: queries{getQuery: `SELECT ''::bytea AS value WHERE ` + gate}})
 	s.behind.exec("SET default_transaction_read_only = off; " + fmt.Sprintf(setReadOnly, "on"))
 	s.behind.terminateAll()
-	for _, err := range together(many, func(int) error { return s.run(limited(t), s.get("k")) }) {
-		if err != nil {
-			t.Fatal(err)
-		}
+	release := s.behind.hold()
+	reads := later(func() []error {
+		return together(many, func(int) error { return s.run(limited(t), s.get("k")) })
+	})
+	eventually(t, "all reads to be under way", func() bool { return s.behind.at(getQuery) == many })
+	release()
+	if err := errors.Join(await(t, "the reads", reads)...); err != nil {
+		t.Fatal(err)
 	}
 	old := s.behind.backends()
 	if len(old) < many {

@@ -219,5 +219,5 @@ func connStringError(err error) error {
 	if errors.As(err, &parse) {
 		return errors.New("connection_string cannot be read; expected postgres://user@host:port/database or host=HOST port=PORT dbname=NAME")
 	}
-	return errors.New("connection_string cannot be used: its pool_... settings are wrong")
+	return errors.New("connection_string cannot be used: check its pool_* settings")
 }

@@ -31,7 +31,9 @@ type trigger struct {
 }
 
 // loseAnswerTo is loseAnswer for what comes after a text was sent.
-func (w *wire) loseAnswerTo(text string, until func()) { w.after.Store(&trigger{text: text, until: until}) }
+func (w *wire) loseAnswerTo(text string, until func()) {
+	w.after.Store(&trigger{text: text, until: until})
+}
 
 func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
