@@ -24,6 +24,9 @@ const (
 	pipeGrace = time.Second
 	// termGrace is how long a plugin whose start is given up may take to end by itself.
 	termGrace = 3 * time.Second
+	// exitGrace is for a program that has closed its output and is about to exit: its status says more
+	// than that it was killed.
+	exitGrace = 300 * time.Millisecond
 	// orderlyGrace is how long a plugin may take to end when it was asked to; then an embedded server
 	// has written its checkpoint.
 	orderlyGrace = 15 * time.Second
@@ -98,13 +101,15 @@ func (p *process) Kill(context.Context) error {
 	if running == nil {
 		return nil
 	}
+	grace := exitGrace
 	if p.patient.Load() {
-		timer := time.NewTimer(orderlyGrace)
-		defer timer.Stop()
-		select {
-		case <-p.exited:
-		case <-timer.C:
-		}
+		grace = orderlyGrace
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.exited:
+	case <-timer.C:
 	}
 	_ = running.Kill() // it may have ended already
 	return nil

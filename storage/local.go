@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // Conn returns a connection to the services without a transport: the generated clients work on it as
@@ -31,15 +32,15 @@ type localConn struct {
 	handlers map[string]localMethod
 }
 
-// Invoke calls the handler. Request and response are copied, as they would be by a transport, so
-// that neither side can change what the other holds.
+// Invoke calls the handler. Request and response are copied one level deep: handlers neither change a
+// request nor keep it or their response, so what is below may be shared.
 func (c *localConn) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
 	m, ok := c.handlers[method]
 	if !ok {
 		return status.Errorf(codes.Unimplemented, "unknown method %s", method)
 	}
 	response, err := m.handler(m.impl, ctx, func(request any) error {
-		proto.Merge(request.(proto.Message), args.(proto.Message))
+		share(request.(proto.Message), args.(proto.Message))
 		return nil
 	}, nil)
 	if err != nil {
@@ -47,8 +48,22 @@ func (c *localConn) Invoke(ctx context.Context, method string, args, reply any, 
 	}
 	target := reply.(proto.Message)
 	proto.Reset(target)
-	proto.Merge(target, response.(proto.Message))
+	share(target, response.(proto.Message))
 	return nil
+}
+
+// share gives an empty message the fields of another of its type. Both may be of different Go types,
+// if one of them was made at run time; those are copied.
+func share(target, source proto.Message) {
+	to, from := target.ProtoReflect(), source.ProtoReflect()
+	if to.Type() != from.Type() {
+		proto.Merge(target, source)
+		return
+	}
+	from.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		to.Set(field, value)
+		return true
+	})
 }
 
 // NewStream is for streaming methods, of which there are none yet.
