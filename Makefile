@@ -6,7 +6,7 @@ GO      ?= go
 BIN     := bin
 STATE   := .state
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION)
+LDFLAGS := -X main.release=$(VERSION)
 MODULES := . tools examples
 FUZZTIME ?= 8s
 BENCH   ?= .
