@@ -62,7 +62,7 @@ bench: postgresql ## benchmark every method: make bench BENCH=Announce COUNT=3 B
 	@$(GO) run ./bench/table <$(STATE)/bench.txt
 
 lint: ## gofmt, go vet, staticcheck
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'these files want gofmt -w'; exit 1; }
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "these files want gofmt -w: $$unformatted"; exit 1; }
 	@for m in $(MODULES); do echo "vet $$m"; (cd $$m && CGO_ENABLED=0 $(GO) vet ./...) || exit 1; done
 	@mkdir -p $(BIN)
 	@cd tools && $(GO) build -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck

@@ -34,7 +34,7 @@ func (c hostConn) Invoke(ctx context.Context, method string, args, reply any, op
 		}
 		sent := new(atomic.Bool)
 		err = g.conn.Invoke(context.WithValue(ctx, sentKey{}, sent), method, args, reply, options...)
-		if status.Code(err) != codes.Unavailable || fault.ReasonOf(err) != "" {
+		if !connectionLost(ctx, err) {
 			return err // an answer of the plugin, or the caller's own deadline
 		}
 		if sent.Load() {
@@ -44,6 +44,14 @@ func (c hostConn) Invoke(ctx context.Context, method string, args, reply any, op
 			return err
 		}
 	}
+}
+
+// connectionLost says whether an error is about the connection and not from the plugin, whose errors
+// have a reason. A call that meets a connection which is being closed, because its process has ended,
+// is told CANCELLED, though nobody has cancelled it.
+func connectionLost(ctx context.Context, err error) bool {
+	code := status.Code(err)
+	return (code == codes.Unavailable || code == codes.Canceled && ctx.Err() == nil) && fault.ReasonOf(err) == ""
 }
 
 // pauseBefore waits until it makes sense to try again what g did not take.
