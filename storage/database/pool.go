@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -221,3 +222,6 @@ func connStringError(err error) error {
 	}
 	return errors.New("connection_string cannot be used: check its pool_* settings")
 }
+
+// givesPoolSize says whether a connection string sets the size of the pool itself.
+func givesPoolSize(connString string) bool { return strings.Contains(connString, "pool_max_conns") }

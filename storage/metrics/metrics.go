@@ -69,7 +69,7 @@ func newSection(section *operation.Section, registerer prometheus.Registerer) *s
 			Help: "Time of an operation's call from its start to its answer, retries included.", Buckets: latencyBuckets}, []string{"op"}),
 		rows:       counter("op_rows_total", "Rows that an operation returned or changed.", "op"),
 		errors:     counter("op_errors_total", "Calls that failed, by SQLSTATE class, or by gRPC code where it was not the database. Not found and cancelled callers are no failures.", "op", "code"),
-		retries:    counter("op_retries_total", "Calls that were sent again, by SQLSTATE or \"connection\".", "op", "cause"),
+		retries:    counter("op_retries_total", "Calls that were sent again, by SQLSTATE, \"connection\" or \"schema\".", "op", "cause"),
 		roundTrips: counter("round_trips_total", "Round trips that an operation took part in.", "op"),
 		badRows:    counter("bad_rows_total", "Rows left out because a column breaks the contract.", "op", "column"),
 		clamped:    counter("clamped_total", "Numbers brought into the contract's range.", "op", "column"),
