@@ -69,6 +69,21 @@ func (s *Statement) Plan() *Plan { return s.plan.Load() }
 // Text returns the positional SQL as it is sent, without the row bound.
 func (s *Statement) Text() string { return s.tag() + s.compiled.Text }
 
+// Positional returns the operator's text with the parameters as $1, $2, ..., without the tag: what
+// those read who look into a query.
+func (s *Statement) Positional() string { return s.compiled.Text }
+
+// Compiled returns what the scanner found in the operator's text.
+func (s *Statement) Compiled() *sqltext.Compiled { return s.compiled }
+
+// At returns the place in the operator's file of a byte offset in Positional.
+func (s *Statement) At(offset int) problem.Position {
+	return s.source.locate(s.compiled.Origin(offset))
+}
+
+// Place returns the place in the operator's file of a byte offset in the operator's own text.
+func (s *Statement) Place(offset int) problem.Position { return s.source.locate(offset) }
+
 // Arguments returns the names of the parameters that $1, $2, ... stand for in Text.
 func (s *Statement) Arguments() []string {
 	names := make([]string, len(s.compiled.Args))

@@ -43,6 +43,12 @@ type Token struct {
 	Start, End int
 }
 
+// Text returns the token's bytes in the text that it was read from.
+func (t Token) Text(source string) string { return source[t.Start:t.End] }
+
+// Means says whether the token means something to the server: it is neither space nor comment.
+func (t Token) Means() bool { return !t.insignificant() }
+
 // text returns the token's bytes in the text that it was read from.
 func (t Token) text(source string) string { return source[t.Start:t.End] }
 

@@ -1,4 +1,5 @@
-package main
+// Package serve is the command that a host starts.
+package serve
 
 import (
 	"context"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/cmd/mortise/command"
 )
 
 const explanation = `This is Mortise, a storage plugin. It is not meant to be started like this: a host, the program
@@ -19,8 +21,9 @@ whose data it keeps, starts it by itself and talks to it.
   To try a query file        mortise check --config FILE
 `
 
-func newServe() *cobra.Command {
-	var in input
+// New makes the command. version is what hosts are told.
+func New(version string) *cobra.Command {
+	var in command.Input
 	var listen mortise.ListenOptions
 	var reattach bool
 	var schema string
@@ -29,7 +32,7 @@ func newServe() *cobra.Command {
 		Short: "Serve the storage: to the host that starts it, or to any host with --listen",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			options, err := serveOptions(cmd.Context(), in, schema)
+			options, err := serveOptions(cmd.Context(), in, schema, version)
 			if err != nil {
 				return err
 			}
@@ -46,7 +49,7 @@ func newServe() *cobra.Command {
 			return served(mortise.ServeListen(context.Background(), listen))
 		},
 	}
-	in.flags(cmd)
+	in.Flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&schema, "schema", "", "the schema that an embedded server is given, instead of the default one")
 	flags.StringVar(&listen.Address, "listen", "", "serve plain gRPC on unix:///path/to/socket or tcp://host:port")
@@ -58,17 +61,17 @@ func newServe() *cobra.Command {
 	return cmd
 }
 
-func serveOptions(ctx context.Context, in input, schemaFile string) (mortise.ServeOptions, error) {
-	options := mortise.ServeOptions{ConfigFile: in.config, Version: version()}
+func serveOptions(ctx context.Context, in command.Input, schemaFile, version string) (mortise.ServeOptions, error) {
+	options := mortise.ServeOptions{ConfigFile: in.Config, Version: version}
 	if ctx == nil {
 		ctx = context.Background()
 	}
 	var err error
-	if options.Contracts, err = mortise.CompileContract(ctx, in.folders, in.contracts...); err != nil {
-		return options, failed(err)
+	if options.Contracts, err = mortise.CompileContract(ctx, in.Folders, in.Contracts...); err != nil {
+		return options, command.Failed(err)
 	}
 	if schemaFile != "" {
-		if options.Schema, err = readSchema(schemaFile); err != nil {
+		if options.Schema, err = command.ReadSchema(schemaFile); err != nil {
 			return options, err
 		}
 	}
@@ -82,12 +85,12 @@ func servedHost(err error) error {
 		return nil
 	case errors.Is(err, mortise.ErrNoHost):
 		if os.Getenv(mortise.Handshake.MagicCookieKey) != "" {
-			return &exit{status: exitUsage, err: err}
+			return &command.Exit{Status: command.Usage, Err: err}
 		}
 		fmt.Fprint(os.Stderr, explanation)
-		return &exit{status: exitUsage}
+		return &command.Exit{Status: command.Usage}
 	}
-	return &exit{status: exitProblems}
+	return command.Found()
 }
 
 func served(err error) error {
@@ -95,7 +98,7 @@ func served(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, mortise.ErrOptions):
-		return &exit{status: exitUsage}
+		return &command.Exit{Status: command.Usage}
 	}
-	return &exit{status: exitProblems}
+	return command.Found()
 }

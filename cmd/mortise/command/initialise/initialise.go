@@ -1,4 +1,5 @@
-package main
+// Package initialise is the command that applies a schema.
+package initialise
 
 import (
 	"context"
@@ -6,20 +7,22 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/cmd/mortise/command"
+	"github.com/mortise-storage/mortise/internal/terminal"
 	"github.com/mortise-storage/mortise/storage"
 )
 
 const defaultSchemaName = "the default schema"
 
-func newInit() *cobra.Command {
-	var in input
+// New makes the command.
+func New() *cobra.Command {
+	var in command.Input
 	var file string
 	var dry bool
 	cmd := &cobra.Command{
@@ -32,7 +35,7 @@ func newInit() *cobra.Command {
 			schema, name := mortise.Schema, defaultSchemaName
 			if file != "" {
 				var err error
-				if schema, err = readSchema(file); err != nil {
+				if schema, err = command.ReadSchema(file); err != nil {
 					return err
 				}
 				name = file
@@ -41,42 +44,34 @@ func newInit() *cobra.Command {
 				fmt.Fprint(cmd.OutOrStdout(), schema)
 				return nil
 			}
-			return withSignals(func(ctx context.Context) error {
+			return command.WithSignals(cmd.Context(), func(ctx context.Context) error {
 				return applySchema(ctx, in, schema, name, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			})
 		},
 	}
-	in.flags(cmd)
+	in.Flags(cmd)
 	cmd.Flags().StringVar(&file, "schema", "", "the schema's file (default: the one for the default queries)")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only print what would be applied")
 	return cmd
 }
 
-func readSchema(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", misused("schema: %w", err)
-	}
-	return string(text), nil
-}
-
-func applySchema(ctx context.Context, in input, schema, name string, stdout, stderr io.Writer) error {
-	l, err := in.load(ctx)
+func applySchema(ctx context.Context, in command.Input, schema, name string, stdout, stderr io.Writer) error {
+	l, err := in.Load(ctx)
 	if err != nil {
 		return err
 	}
-	if l.problems.Err() != nil {
-		printProblems(stderr, l.problems)
-		return &exit{status: exitProblems}
+	if l.Problems.Err() != nil {
+		terminal.PrintProblems(stderr, l.Problems)
+		return command.Found()
 	}
 	logger := mortise.NewLogger(stderr, slog.LevelError)
-	s, err := storage.Open(ctx, l.config.Storage, storage.Options{Contract: l.contract, Logger: logger, Quiet: true})
+	s, err := storage.Open(ctx, l.Config.Storage, storage.Options{Contract: l.Contract, Logger: logger, Quiet: true})
 	if err != nil {
-		return failed(err)
+		return command.Failed(err)
 	}
 	defer s.Close()
 	if err := s.Apply(ctx, schema); err != nil {
-		return failed(schemaError(err, schema, name))
+		return command.Failed(schemaError(err, schema, name))
 	}
 	_, _, target := s.About()
 	fmt.Fprintf(stdout, "applied %s (%s)\n", name, target)

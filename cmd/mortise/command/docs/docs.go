@@ -1,4 +1,5 @@
-package main
+// Package docs is the command that prints the reference.
+package docs
 
 import (
 	"bytes"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mortise-storage/mortise/api"
+	"github.com/mortise-storage/mortise/cmd/mortise/command"
 	"github.com/mortise-storage/mortise/internal/reference"
 	"github.com/mortise-storage/mortise/storage"
 )
@@ -19,7 +21,8 @@ const (
 	schemaFile    = "queries.schema.json"
 )
 
-func newDocs() *cobra.Command {
+// New makes the command.
+func New() *cobra.Command {
 	var write, check string
 	var schema bool
 	cmd := &cobra.Command{
@@ -29,7 +32,7 @@ func newDocs() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			files, err := documentation()
 			if err != nil {
-				return failed(err)
+				return command.Failed(err)
 			}
 			switch {
 			case write != "":
@@ -75,7 +78,7 @@ func documentation() (map[string][]byte, error) {
 func writeAll(folder string, files map[string][]byte) error {
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
-			return failed(err)
+			return command.Failed(err)
 		}
 	}
 	return nil
@@ -85,7 +88,7 @@ func checkAll(folder string, files map[string][]byte) error {
 	for name, content := range files {
 		path := filepath.Join(folder, name)
 		if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, content) {
-			return failed(fmt.Errorf("%s is stale: run make generate", path))
+			return command.Failed(fmt.Errorf("%s is stale: run make generate", path))
 		}
 	}
 	return nil

@@ -1,4 +1,5 @@
-package main
+// Package check is the command that tells what is wrong with an operator's file.
+package check
 
 import (
 	"context"
@@ -9,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/cmd/mortise/command"
 	"github.com/mortise-storage/mortise/storage"
 	"github.com/mortise-storage/mortise/storage/problem"
 )
 
-func newCheck() *cobra.Command {
-	var in input
+// New makes the command.
+func New() *cobra.Command {
+	var in command.Input
 	var c checker
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -24,12 +27,12 @@ func newCheck() *cobra.Command {
 			"The exit status is 0 if all is fine, 1 if there are problems, 2 for wrong usage.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withSignals(func(ctx context.Context) error {
+			return command.WithSignals(cmd.Context(), func(ctx context.Context) error {
 				return c.run(ctx, in, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			})
 		},
 	}
-	in.flags(cmd)
+	in.Flags(cmd)
 	cmd.Flags().BoolVar(&c.offline, "offline", false, "only what can be checked without a database")
 	cmd.Flags().BoolVar(&c.strict, "strict", false, "fail on warnings, too")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
@@ -43,12 +46,12 @@ type checker struct {
 	timeout               time.Duration
 }
 
-func (c checker) run(ctx context.Context, in input, stdout, stderr io.Writer) error {
-	l, err := in.load(ctx)
+func (c checker) run(ctx context.Context, in command.Input, stdout, stderr io.Writer) error {
+	l, err := in.Load(ctx)
 	if err != nil {
 		return err
 	}
-	problems, server := l.problems, ""
+	problems, server := l.Problems, ""
 	if !c.offline && problems.Err() == nil {
 		var found problem.List
 		found, server = c.online(ctx, l, mortise.NewLogger(stderr, slog.LevelError))
@@ -61,23 +64,23 @@ func (c checker) run(ctx context.Context, in input, stdout, stderr io.Writer) er
 		err = printReport(stdout, problems, server)
 	}
 	if err != nil {
-		return failed(err)
+		return command.Failed(err)
 	}
 	least := problem.Error
 	if c.strict {
 		least = problem.Warning
 	}
 	if problems.Count(least) > 0 {
-		return &exit{status: exitProblems}
+		return command.Found()
 	}
 	return nil
 }
 
 // online asks the database about every query. It returns what the database is, too.
-func (c checker) online(ctx context.Context, l *loaded, logger *slog.Logger) (problem.List, string) {
+func (c checker) online(ctx context.Context, l *command.Loaded, logger *slog.Logger) (problem.List, string) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	s, err := storage.Open(ctx, l.config.Storage, storage.Options{Contract: l.contract, Logger: logger, Schema: mortise.Schema, Quiet: true})
+	s, err := storage.Open(ctx, l.Config.Storage, storage.Options{Contract: l.Contract, Logger: logger, Schema: mortise.Schema, Quiet: true})
 	if err != nil {
 		if list := problem.From(err); list != nil {
 			return list, ""
@@ -100,7 +103,7 @@ func (c checker) online(ctx context.Context, l *loaded, logger *slog.Logger) (pr
 	return problems, server + ", " + target
 }
 
-func unreachable(l *loaded, reason string) problem.List {
-	return problem.List{{Severity: problem.Error, Rule: "database", Position: problem.Position{File: l.config.File},
+func unreachable(l *command.Loaded, reason string) problem.List {
+	return problem.List{{Severity: problem.Error, Rule: "database", Position: problem.Position{File: l.Config.File},
 		Key: "connection_string", Message: reason, Fix: "check that the database runs and can be reached, or use --offline"}}
 }

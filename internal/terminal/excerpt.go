@@ -1,0 +1,66 @@
+package terminal
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mortise-storage/mortise/storage/problem"
+)
+
+// Excerpts shows places in files: the line, and a caret under the column. It reads each file once.
+type Excerpts struct {
+	files map[string][]string
+}
+
+// Excerpt returns the line and the caret line of a place, with the line's number in front; "" if the
+// place is unknown or the file cannot be read. Tabs are shown as one column, as columns count them.
+func (e *Excerpts) Excerpt(at problem.Position, p Painter) string {
+	lines := e.lines(at.File)
+	if at.Line < 1 || at.Line > len(lines) || at.Column < 1 {
+		return ""
+	}
+	line := strings.ReplaceAll(lines[at.Line-1], "\t", " ")
+	if !utf8.ValidString(line) {
+		return ""
+	}
+	margin := fmt.Sprintf("%5d | ", at.Line)
+	shown, column := window([]rune(line), at.Column-1)
+	caret := strings.Repeat(" ", len(margin)+column) + "^"
+	return p.Faint(margin) + shown + "\n" + p.Red(caret)
+}
+
+// window cuts a long line down to the part around a column; it returns the column's place in that.
+func window(line []rune, column int) (string, int) {
+	const most, before = 100, 60
+	if len(line) <= most {
+		return string(line), min(column, len(line))
+	}
+	start := 0
+	if column > most-20 {
+		start = min(column-before, len(line)-most)
+	}
+	part, shift := string(line[start:min(start+most, len(line))]), column-start
+	if start > 0 {
+		part, shift = "…"+part, shift+1
+	}
+	if start+most < len(line) {
+		part += "…"
+	}
+	return part, shift
+}
+
+func (e *Excerpts) lines(file string) []string {
+	if e.files == nil {
+		e.files = map[string][]string{}
+	}
+	lines, known := e.files[file]
+	if !known && file != "" {
+		if text, err := os.ReadFile(file); err == nil {
+			lines = strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+		}
+		e.files[file] = lines
+	}
+	return lines
+}
