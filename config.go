@@ -44,6 +44,14 @@ type Config struct {
 	MetricsListen string
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level
+	// Target is what the file says that it is written for, for checks: "postgres 15 pooler". Empty is any
+	// server.
+	Target string
+	// AnnounceInterval is what a whole MoChi configuration tells clients; 0 if the file does not say it.
+	// Only checks use it.
+	AnnounceInterval time.Duration
+
+	places map[string]problem.Position // of what is in the file, by the contract's full keys
 }
 
 // Load reads an operator's file for the built-in contract. It returns all problems of the file at
@@ -67,14 +75,31 @@ func LoadWith(path string, contract *operation.Contract) (*Config, problem.List)
 		return nil, problems
 	}
 	l := &loader{contract: contract, problems: problems,
-		config: &Config{File: path, Storage: storage.Config{Settings: map[string]proto.Message{}, Sources: query.Sources{ByKey: map[string]query.Source{}}}},
-		places: map[string]problem.Position{}}
+		config: &Config{File: path, Storage: storage.Config{Settings: map[string]proto.Message{}, Sources: query.Sources{ByKey: map[string]query.Source{}}},
+			places: map[string]problem.Position{}}}
+	l.places = l.config.places
 	l.file(root)
-	l.config.Storage.Sources.Place = l.place
+	l.config.Storage.Sources.Place = l.config.Place
 	_, found := query.CompileSet(contract, l.config.Storage.Sources)
 	l.problems = append(l.problems, found...)
 	l.problems.Sort()
 	return l.config, l.problems
+}
+
+// Given says whether a key stands in the file: "target", "tracker.peer.add_query", "tracker.gc_interval".
+func (c *Config) Given(key string) bool {
+	_, ok := c.places[key]
+	return ok
+}
+
+// Place returns the place of a key's value in the file, or of the nearest thing around it that is there.
+func (c *Config) Place(key string) problem.Position {
+	for {
+		if at, ok := c.places[key]; ok || key == "" {
+			return at
+		}
+		key = key[:max(strings.LastIndexByte(key, '.'), 0)]
+	}
 }
 
 // loader walks the document and fills the config.
@@ -82,11 +107,11 @@ type loader struct {
 	contract *operation.Contract
 	config   *Config
 	problems problem.List
-	places   map[string]problem.Position // of mappings, by the contract's path
+	places   map[string]problem.Position // the config's
 }
 
 // generalKeys are the keys beside the sections.
-var generalKeys = []string{"connection_string", "data_dir", "statement_mode", "call_timeout", "max_waiting", "retry_for", "metrics", "log_level"}
+var generalKeys = []string{"connection_string", "data_dir", "statement_mode", "call_timeout", "max_waiting", "retry_for", "metrics", "log_level", "target"}
 
 func (l *loader) file(root *document.Node) {
 	if !root.IsMapping(&l.problems) {
@@ -116,6 +141,10 @@ func (l *loader) mochi(root, wrapper *document.Node) {
 	if ignored := len(root.Entries) - 1; ignored > 0 {
 		l.add(problem.List{root.Problem(problem.Info, "ignored-keys",
 			fmt.Sprintf("%d keys beside storage are taken for the rest of a MoChi configuration and ignored", ignored), "")})
+	}
+	if interval := root.Get("announce_interval"); interval != nil {
+		var foreign problem.List // the key belongs to MoChi, which may read other forms
+		l.config.AnnounceInterval, _ = interval.Duration(&foreign)
 	}
 	content := wrapper.Get("config")
 	if content == nil {
@@ -174,6 +203,12 @@ func (l *loader) inline(node *document.Node) *operation.Section {
 func (l *loader) general(node *document.Node) {
 	s := &l.config.Storage
 	l.connection(node)
+	for _, key := range generalKeys {
+		l.seen(key, node.Get(key))
+	}
+	if target, ok := node.Get("target").Text(&l.problems); ok {
+		l.config.Target = target
+	}
 	if dir, ok := node.Get("data_dir").Text(&l.problems); ok {
 		s.EmbeddedDir = dir
 	}
@@ -205,6 +240,7 @@ func (l *loader) general(node *document.Node) {
 
 func (l *loader) connection(node *document.Node) {
 	value := node.Get("connection_string")
+	l.seen("connection_string", value)
 	text, ok := value.Text(&l.problems)
 	if !ok {
 		return
@@ -262,7 +298,6 @@ func (l *loader) section(section *operation.Section, node *document.Node, also [
 	for _, group := range section.Groups() {
 		if group != "" {
 			known[""] = append(known[""], group)
-			l.places[section.Name+"."+group] = l.place(section.Name)
 			if g := node.Get(group); g != nil {
 				l.places[section.Name+"."+group] = g.KeyPosition
 			}
@@ -306,6 +341,7 @@ func (l *loader) operation(op *operation.Operation, group *document.Node) []stri
 	for _, column := range op.Columns {
 		for _, name := range op.ColumnKeys(column) {
 			keys = append(keys, name)
+			l.seen(l.inGroup(op, name), group.Get(name))
 			if text, ok := group.Get(name).Text(&l.problems); ok && source.Columns[column.Name] == "" {
 				source.Columns[column.Name] = text
 			}
@@ -315,6 +351,7 @@ func (l *loader) operation(op *operation.Operation, group *document.Node) []stri
 		keys = append(keys, l.limits(op, group, &source)...)
 	}
 	node := group.Get(key)
+	l.seen(op.Key, node)
 	text, ok := node.Text(&l.problems)
 	if !ok {
 		return keys
@@ -325,12 +362,18 @@ func (l *loader) operation(op *operation.Operation, group *document.Node) []stri
 	return keys
 }
 
+// inGroup returns the full key of one that stands beside an operation's.
+func (l *loader) inGroup(op *operation.Operation, key string) string {
+	return op.Key[:strings.LastIndexByte(op.Key, '.')+1] + key
+}
+
 func (l *loader) limits(op *operation.Operation, group *document.Node, source *query.Source) []string {
 	last := func(suffix string) string {
 		full := op.SiblingKey(suffix)
 		return full[strings.LastIndexByte(full, '.')+1:]
 	}
 	keys := []string{last("timeout")}
+	l.seen(l.inGroup(op, keys[0]), group.Get(keys[0]))
 	if timeout, ok := group.Get(keys[0]).Duration(&l.problems); ok {
 		if timeout <= 0 {
 			l.add(problem.List{group.Get(keys[0]).Problem(problem.Error, "not-positive", "must be more than 0", "write for example 5s, or leave it out")})
@@ -339,6 +382,7 @@ func (l *loader) limits(op *operation.Operation, group *document.Node, source *q
 	}
 	if op.Spec.GetMaxRows() > 0 {
 		keys = append(keys, last("max_rows"))
+		l.seen(l.inGroup(op, keys[1]), group.Get(keys[1]))
 		if n, ok := group.Get(keys[1]).Int(0, math.MaxInt64, &l.problems); ok {
 			source.MaxRows = &n
 		}
@@ -351,6 +395,7 @@ func (l *loader) settings(section *operation.Section, node *document.Node, messa
 	for _, setting := range section.Settings {
 		group, key := l.group(node, setting.Group), setting.Key[strings.LastIndexByte(setting.Key, '.')+1:]
 		value := group.Get(key)
+		l.seen(section.Name+"."+setting.Key, value)
 		if value == nil || !l.setting(setting, value, message) {
 			setDefault(message, setting.Field, setting.Spec.GetDefault())
 		}
@@ -439,17 +484,10 @@ func (l *loader) allPaths() []string {
 	return paths
 }
 
-// place is the place of the nearest thing around a key that is in the file.
-func (l *loader) place(key string) problem.Position {
-	for {
-		if at, ok := l.places[key]; ok {
-			return at
-		}
-		i := strings.LastIndexByte(key, '.')
-		if i < 0 {
-			return l.places[""]
-		}
-		key = key[:i]
+// seen notes where the value of a key stands, if it is there.
+func (l *loader) seen(key string, value *document.Node) {
+	if value != nil {
+		l.places[key] = value.Position
 	}
 }
 

@@ -269,3 +269,29 @@ func TestExampleQueriesCallEveryOperation(t *testing.T) {
 		t.Errorf("the contract declares %d operations; 15 and two clauses are expected", want)
 	}
 }
+
+func TestConfigKnowsItsPlaces(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "mochi.yaml")
+	writeFile(t, file, "announce_interval: 45m\nstorage:\n  name: pg\n  config:\n    connection_string: host=h dbname=d\n    target: postgres 15\n"+
+		"    data:\n      add_query: INSERT INTO kv (c, k, v) VALUES (@context, @key, @value)\n      add_timeout: 2s\n      get_query: SELECT v FROM kv WHERE c = @context AND k = @key\n"+
+		"      del_query: DELETE FROM kv WHERE c = @context AND k = ANY(@key)\n    gc_interval: 9m\n")
+	config, problems := mortise.Load(file)
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	if config.Target != "postgres 15" || config.AnnounceInterval != 45*time.Minute {
+		t.Errorf("target %q, announce interval %s", config.Target, config.AnnounceInterval)
+	}
+	for key, line := range map[string]int{"target": 6, "connection_string": 5, "tracker.data.add_query": 8, "tracker.data.add_timeout": 9, "tracker.gc_interval": 12} {
+		if !config.Given(key) || config.Place(key).Line != line {
+			t.Errorf("%s: given %v, line %d; it stands in line %d", key, config.Given(key), config.Place(key).Line, line)
+		}
+	}
+	if config.Given("tracker.peer_lifetime") || config.Given("tracker.gc_query") {
+		t.Error("a key that is not in the file is given")
+	}
+	if at := config.Place("tracker.data.get_timeout"); at.Line != 7 {
+		t.Errorf("a missing key of a group is placed in line %d", at.Line)
+	}
+}

@@ -13,9 +13,12 @@ import (
 // Conn returns a connection to the services without a transport: the generated clients work on it as
 // they do over the plugin, through the same handlers and with the same errors, for programs that
 // embed the storage, and for measuring what the way to a plugin costs.
-func (s *Storage) Conn() grpc.ClientConnInterface {
+func (s *Storage) Conn() grpc.ClientConnInterface { return s.services.local() }
+
+// local returns a connection that calls the handlers.
+func (all services) local() grpc.ClientConnInterface {
 	handlers := map[string]localMethod{}
-	for _, service := range s.services {
+	for _, service := range all {
 		for _, method := range service.desc.Methods {
 			handlers["/"+service.desc.ServiceName+"/"+method.MethodName] = localMethod{impl: service.impl, handler: method.Handler}
 		}

@@ -186,6 +186,13 @@ type BadColumn struct {
 // Error names the column and the rule.
 func (e *BadColumn) Error() string { return "column " + e.Column + " " + e.Rule }
 
+// Load reads a column's value back from a row.
+func (c *Column) Load(row proto.Message) Value {
+	var v Value
+	c.read(row.ProtoReflect(), &v)
+	return v
+}
+
 // Store puts a column's value into a row after checking it against the contract; clamped says that
 // the number was brought into the column's range. The value's memory is not kept.
 func (c *Column) Store(row proto.Message, v *Value) (clamped bool, err error) {
@@ -201,18 +208,7 @@ func (c *Column) Store(row proto.Message, v *Value) (clamped bool, err error) {
 	if v.Null {
 		return false, nil
 	}
-	m := row.ProtoReflect()
-	for _, fd := range c.path {
-		m = m.Mutable(fd).Message()
-	}
-	if !c.List {
-		m.Set(c.leaf, c.toProto(m, v))
-		return clamped, nil
-	}
-	list := m.Mutable(c.leaf).List()
-	for i := range v.List {
-		list.Append(c.toProto(m, &v.List[i]))
-	}
+	c.write(row.ProtoReflect(), v)
 	return clamped, nil
 }
 
@@ -224,45 +220,4 @@ func (c *Column) checkColumn(v *Value) string {
 		return ""
 	}
 	return c.checkValue(v)
-}
-
-func (c *Column) toProto(m protoreflect.Message, v *Value) protoreflect.Value {
-	switch c.Kind {
-	case Text:
-		return protoreflect.ValueOfString(v.Text)
-	case Int:
-		return intToProto(c.leaf.Kind(), v.Int)
-	case Float:
-		return protoreflect.ValueOfFloat64(v.Float)
-	case Bool:
-		return protoreflect.ValueOfBool(v.Bool)
-	case Time:
-		ts := timestamppb.New(v.Time)
-		if c.List {
-			return protoreflect.ValueOfMessage(ts.ProtoReflect())
-		}
-		target := m.NewField(c.leaf).Message()
-		fields := target.Descriptor().Fields()
-		target.Set(fields.ByNumber(1), protoreflect.ValueOfInt64(ts.Seconds))
-		target.Set(fields.ByNumber(2), protoreflect.ValueOfInt32(ts.Nanos))
-		return protoreflect.ValueOfMessage(target)
-	case Addr:
-		return protoreflect.ValueOfBytes(v.Addr.AsSlice())
-	case JSON:
-		if c.leaf.Kind() == protoreflect.StringKind {
-			return protoreflect.ValueOfString(string(v.Bytes))
-		}
-	}
-	return protoreflect.ValueOfBytes(append([]byte{}, v.Bytes...))
-}
-
-func intToProto(kind protoreflect.Kind, n int64) protoreflect.Value {
-	switch kind {
-	case protoreflect.Int32Kind, protoreflect.Sint32Kind:
-		return protoreflect.ValueOfInt32(int32(n))
-	case protoreflect.Uint32Kind:
-		return protoreflect.ValueOfUint32(uint32(n))
-	default:
-		return protoreflect.ValueOfInt64(n)
-	}
 }

@@ -67,6 +67,9 @@ func checkedValues(op *operation.Operation, request proto.Message, now time.Time
 // Lane returns the value that routes the call to a lane, and whether it has one.
 func (c *Call) Lane() (operation.Value, bool) { return c.Statement.Operation.Lane(c.values) }
 
+// Values returns the arguments, in the order of the operation's parameters. They belong to the call.
+func (c *Call) Values() []operation.Value { return c.values }
+
 // Reset forgets an answer, before the call is sent again.
 func (c *Call) Reset() {
 	c.Rows, c.Affected, c.Counted, c.Err = nil, 0, false, nil
