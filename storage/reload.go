@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
-	"github.com/mortise-storage/mortise/storage/database"
 	"github.com/mortise-storage/mortise/storage/problem"
 	"github.com/mortise-storage/mortise/storage/query"
 	"github.com/mortise-storage/mortise/storage/tracker"
@@ -85,7 +84,7 @@ func prefix(settings map[string]proto.Message) string {
 }
 
 // describeSet asks the database about every statement.
-func describeSet(ctx context.Context, conn *database.Connection, set *query.Set) (problem.List, error) {
+func describeSet(ctx context.Context, conn query.Describer, set *query.Set) (problem.List, error) {
 	var problems problem.List
 	for _, statement := range set.Statements() {
 		found, err := statement.Describe(ctx, conn)
