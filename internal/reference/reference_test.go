@@ -27,12 +27,12 @@ func TestReferenceIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	var parsed struct {
-		Properties map[string]struct {
+		Definitions map[string]struct {
 			Properties map[string]struct {
 				Description string
 				Properties  map[string]struct{ Description string }
 			}
-		}
+		} `json:"$defs"`
 	}
 	if err := json.Unmarshal(schema, &parsed); err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestReferenceIsWhole(t *testing.T) {
 			}
 		}
 		key := op.Key[strings.LastIndexByte(op.Key, '.')+1:]
-		section := parsed.Properties[op.Section].Properties
+		section := parsed.Definitions[op.Section].Properties
 		description := section[key].Description
 		if op.Group != "" {
 			description = section[op.Group].Properties[key].Description

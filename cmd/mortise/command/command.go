@@ -179,13 +179,19 @@ type Database struct {
 }
 
 // Reach returns the database of the operator's file, without connecting to it. If that is the embedded
-// server, it is started, and given the default schema.
+// server, it is that of the plugin that is using it now, or else it is started, and given the default
+// schema.
 func (l *Loaded) Reach(ctx context.Context, logger *slog.Logger) (*Database, error) {
 	config := l.Config.Storage
 	if config.Connection != storage.Embedded {
 		return &Database{ConnString: config.Connection}, nil
 	}
 	server, err := embedded.Start(ctx, embedded.Options{DataDir: config.EmbeddedDir, Logger: logger})
+	if errors.Is(err, embedded.ErrInUse) {
+		if running, besideErr := embedded.Beside(config.EmbeddedDir); besideErr == nil {
+			return &Database{ConnString: running}, nil
+		}
+	}
 	if err != nil {
 		return nil, Failed(err)
 	}

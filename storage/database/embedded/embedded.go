@@ -44,6 +44,8 @@ var (
 	ErrInUse = errors.New("data folder is in use")
 	// ErrStopped means that Stop was called before.
 	ErrStopped = errors.New("server was stopped")
+	// ErrNotRunning means that no program runs a server on the data folder.
+	ErrNotRunning = errors.New("no server is running")
 	// ErrUnsupported means that the operating system cannot run an embedded server.
 	ErrUnsupported = errors.New("embedded PostgreSQL is not supported on this operating system; " +
 		"set connection_string to a server of your own")

@@ -34,11 +34,22 @@ func TestServer(t *testing.T) {
 		_, err := Start(limited(t), options)
 		expectError(t, err, ErrInUse, fmt.Sprintf("pid %d", os.Getpid()), "serve --listen", "another data folder")
 	})
+	t.Run("is found by another program", func(t *testing.T) {
+		if found, err := Beside(dir); err != nil || found != s.ConnString() {
+			t.Errorf("found %q, %v; it is %q", found, err, s.ConnString())
+		}
+		_, err := Beside(newFolder(t))
+		expectError(t, err, ErrNotRunning)
+	})
 	mustExec(t, s.ConnString(), "CREATE TABLE kept (n int PRIMARY KEY)")
 	mustExec(t, s.ConnString(), "INSERT INTO kept VALUES (1)")
 	t.Run("restarts on the same socket", func(t *testing.T) { checkRestart(t, s) })
 	t.Run("recovers what was committed before a crash", func(t *testing.T) { checkCrash(t, s) })
 	t.Run("stops though clients are connected", func(t *testing.T) { checkStop(t, s) })
+	t.Run("is not found any more", func(t *testing.T) {
+		_, err := Beside(dir)
+		expectError(t, err, ErrNotRunning)
+	})
 	t.Run("keeps its data between runs", func(t *testing.T) {
 		again := mustStart(t, options)
 		expect(t, again.ConnString(), "SELECT string_agg(n::text, ',' ORDER BY n) FROM kept", "1,2")

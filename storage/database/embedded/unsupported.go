@@ -10,6 +10,9 @@ type Server struct{}
 // Start returns ErrUnsupported.
 func Start(context.Context, Options) (*Server, error) { return nil, ErrUnsupported }
 
+// Beside returns ErrUnsupported.
+func Beside(string) (string, error) { return "", ErrUnsupported }
+
 // FindBinaries returns ErrUnsupported.
 func FindBinaries() (dir, version string, err error) { return "", "", ErrUnsupported }
 
