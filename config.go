@@ -36,8 +36,9 @@ var ExampleQueries string
 
 // A Config is what the operator's file says.
 type Config struct {
-	// File is the path it was read from.
-	File string
+	// File is the path it was read from, Files that path and those of the files that it includes.
+	File  string
+	Files []string
 	// Storage is what the storage is opened from.
 	Storage storage.Config
 	// MetricsListen is the address on which metrics are served over HTTP; empty is not at all.
@@ -78,6 +79,9 @@ func LoadWith(path string, contract *operation.Contract) (*Config, problem.List)
 		config: &Config{File: path, Storage: storage.Config{Settings: map[string]proto.Message{}, Sources: query.Sources{ByKey: map[string]query.Source{}}},
 			places: map[string]problem.Position{}}}
 	l.places = l.config.places
+	l.config.Files = append([]string{path}, root.Files()...)
+	l.config.Storage.File = path
+	l.config.Storage.Sources.Settings = l.config.Storage.Settings // filled below
 	l.file(root)
 	l.config.Storage.Sources.Place = l.config.Place
 	_, found := query.CompileSet(contract, l.config.Storage.Sources)

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -38,7 +41,10 @@ type core struct {
 	storage  *storage.Storage
 	calls    calls
 	metrics  *metricsListener // nil if none is configured
-	reloader *reloader        // nil if there is no file to watch
+	reloader *reloader        // nil if there is no file, or not yet
+	hangup   chan os.Signal
+	watch    context.CancelFunc
+	watching sync.WaitGroup
 	// metricsListen is the address that the metrics were configured for at the start.
 	metricsListen string
 	// draining is closed when no more calls are taken.
@@ -49,53 +55,71 @@ type core struct {
 // keeps it from serving is logged, and returned as ErrRefused if it is the configuration's fault.
 func openCore(ctx context.Context, options ServeOptions, level *slog.LevelVar) (*core, error) {
 	c := &core{options: options, logger: options.Logger, level: level, draining: make(chan struct{})}
+	if err := c.open(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *core) open(ctx context.Context) error {
+	if c.options.Config == nil {
+		c.hangup = hangups() // from now on SIGHUP means that the file is to be read
+	}
 	var err error
-	if c.contract, err = storage.Contract(options.Contracts...); err != nil {
-		return nil, err
+	if c.contract, err = storage.Contract(c.options.Contracts...); err != nil {
+		return err
 	}
-	seen := stampOf(options.ConfigFile)
-	config, err := c.config()
+	first, err := c.read()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	level.Set(config.LogLevel)
-	schema := options.Schema
+	config := first.config
+	c.level.Set(config.LogLevel)
+	schema := c.options.Schema
 	if schema == "" {
 		schema = Schema
 	}
 	c.storage, err = storage.Open(ctx, config.Storage, storage.Options{Contract: c.contract, Logger: c.logger, Schema: schema})
 	if list := problem.From(err); list != nil {
-		return nil, c.tell(list)
+		return c.tell(list)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.settle(ctx); err != nil {
-		c.close()
-		return nil, err
+		return err
 	}
+	used := c.storage.Revision()
+	c.logger.Info("the queries were loaded", "generation", used.Generation, "hash", used.Hash, "file", used.File)
 	if c.metricsListen = config.MetricsListen; c.metricsListen != "" {
 		if c.metrics, err = listenForMetrics(c.metricsListen, c.storage, c.logger); err != nil {
-			c.close()
-			return nil, err
+			return err
 		}
 	}
-	if options.Config == nil {
-		c.reloader = startReloader(c, seen)
+	if c.options.Config == nil {
+		c.startReloader(first)
 	}
-	return c, nil
+	return nil
 }
 
-// config returns the operator's file, loaded.
-func (c *core) config() (*Config, error) {
+// read returns the operator's file, loaded.
+func (c *core) read() (*reading, error) {
 	if c.options.Config != nil {
-		return c.options.Config, nil
+		return &reading{config: c.options.Config}, nil
 	}
 	if c.options.ConfigFile == "" {
 		return nil, errors.New("no configuration file is named; start with --config FILE, or set MORTISE_CONFIG")
 	}
-	config, problems := LoadWith(c.options.ConfigFile, c.contract)
-	return config, c.tell(problems)
+	first := readFiles(c.options.ConfigFile, c.contract, nil)
+	return first, c.tell(first.problems)
+}
+
+func (c *core) startReloader(first *reading) {
+	c.reloader = newReloader(c, first)
+	ctx, cancel := context.WithCancel(context.Background())
+	c.watch = cancel
+	c.watching.Go(func() { c.reloader.run(ctx, c.hangup) })
 }
 
 // tell logs problems, each in a line of its own, and returns ErrRefused if one of them is an error.
@@ -156,7 +180,7 @@ func (c *core) serverOptions() []grpc.ServerOption {
 // register adds all services.
 func (c *core) register(version int, registrar grpc.ServiceRegistrar) {
 	c.storage.Register(registrar)
-	pluginv1.RegisterPluginServer(registrar, &pluginService{storage: c.storage, version: c.options.Version, protocol: version})
+	pluginv1.RegisterPluginServer(registrar, &pluginService{storage: c.storage, reloader: c.reloader, version: c.options.Version, protocol: version})
 	if c.options.Register != nil {
 		c.options.Register(registrar)
 	}
@@ -198,11 +222,17 @@ func (c *core) leaveOnDrain(service any, stream grpc.ServerStream, info *grpc.St
 
 // close ends everything else.
 func (c *core) close() {
-	if c.reloader != nil {
-		c.reloader.stop()
+	if c.hangup != nil {
+		signal.Stop(c.hangup)
+	}
+	if c.watch != nil {
+		c.watch()
+		c.watching.Wait()
 	}
 	if c.metrics != nil {
 		c.metrics.close()
 	}
-	c.storage.Close()
+	if c.storage != nil {
+		c.storage.Close()
+	}
 }

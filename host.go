@@ -134,6 +134,19 @@ func (h *Host) Info(ctx context.Context) (*pluginv1.InfoResponse, error) {
 	return pluginv1.NewPluginClient(h.Conn()).Info(ctx, &pluginv1.InfoRequest{})
 }
 
+// Reload asks the plugin to put the operator's file into effect as it is now. A file with problems
+// changes nothing and is no error: the answer tells whether it was applied, and if not, what is wrong
+// with it and on which lines.
+func (h *Host) Reload(ctx context.Context) (*pluginv1.ReloadResponse, error) {
+	return pluginv1.NewPluginClient(h.Conn()).Reload(ctx, &pluginv1.ReloadRequest{})
+}
+
+// Rollback asks the plugin to go back to the query set that was in use before. The error's code is
+// FAILED_PRECONDITION if there is none.
+func (h *Host) Rollback(ctx context.Context) (*pluginv1.ReloadResponse, error) {
+	return pluginv1.NewPluginClient(h.Conn()).Reload(ctx, &pluginv1.ReloadRequest{Rollback: true})
+}
+
 // Close ends the plugin and returns when its process is gone. New calls fail at once; those that are
 // under way get a second. It may be called more than once.
 func (h *Host) Close() {

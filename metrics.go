@@ -36,6 +36,9 @@ func listenForMetrics(address string, s *storage.Storage, logger *slog.Logger) (
 			return
 		}
 		fmt.Fprintln(w, "serving")
+		if note := s.LastReload().Note(); note != "" {
+			fmt.Fprintln(w, note)
+		}
 	})
 	m := &metricsListener{done: make(chan struct{}), server: &http.Server{Handler: mux,
 		ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}}

@@ -85,8 +85,9 @@ func (p *grpcPlugin) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn 
 // ServeOptions say what is served. The zero value serves the built-in contract from a file that
 // ConfigFile must name.
 type ServeOptions struct {
-	// ConfigFile is the operator's file; it is loaded unless Config is given. When it changes, and on
-	// SIGHUP, it is loaded again; one with problems changes nothing.
+	// ConfigFile is the operator's file; it is loaded unless Config is given. When it or a file that it
+	// includes changes, on SIGHUP, and when Reload is called, it is loaded again; one with problems
+	// changes nothing.
 	ConfigFile string
 	// Config is the operator's file, loaded.
 	Config *Config

@@ -73,8 +73,9 @@ func TestReload(t *testing.T) {
 		"another metric prefix": reloadFile + "  metrics_prefix: chihaya\n",
 	} {
 		bad, _ := loadText(t, text)
-		if _, err := s.Reload(ctx, bad.Storage); err == nil {
-			t.Errorf("%s: no error", name)
+		if a := s.Reload(ctx, storage.Update{Config: bad.Storage}); a.Outcome != storage.Rejected || a.Problems.Err() == nil ||
+			a.InUse.Generation != 1 || a.Problems[0].Key == "" || a.Problems[0].Line == 0 {
+			t.Errorf("%s: %+v", name, a)
 		}
 		if got := load(); got != "old" {
 			t.Errorf("%s: the old query answers %q", name, got)
@@ -99,8 +100,8 @@ func TestReload(t *testing.T) {
 			text = strings.Replace(reloadFile, "'old'", "'new'", 1)
 		}
 		good, _ := loadText(t, text)
-		if _, err := s.Reload(ctx, good.Storage); err != nil {
-			t.Error(err)
+		if a := s.Reload(ctx, storage.Update{Config: good.Storage}); a.Outcome != storage.Applied || a.InUse.Generation != int64(i)+2 {
+			t.Errorf("%+v", a)
 		}
 	}
 	stop.Store(true)
@@ -116,8 +117,8 @@ func TestMisfitIsRepaired(t *testing.T) {
 	for name, repair := range map[string]func(*testing.T, context.Context, *storage.Storage, string){
 		"the file": func(t *testing.T, ctx context.Context, s *storage.Storage, _ string) {
 			good, _ := loadText(t, reloadFile)
-			if _, err := s.Reload(ctx, good.Storage); err != nil {
-				t.Fatal(err)
+			if a := s.Reload(ctx, storage.Update{Config: good.Storage}); a.Outcome != storage.Applied {
+				t.Fatal(a)
 			}
 		},
 		"the tables": func(t *testing.T, _ context.Context, _ *storage.Storage, dsn string) {

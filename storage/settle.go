@@ -68,8 +68,10 @@ func (s *Storage) try(ctx context.Context) (serving bool, reason string) {
 
 // serve begins to answer calls. The caller holds reloading.
 func (s *Storage) serve(problems problem.List) {
+	s.pool.Retain(s.executor.Set())
 	s.become(Serving, "", problems)
-	if s.tracker != nil && !s.options.Quiet {
+	if s.tracker != nil && !s.options.Quiet && !s.started {
+		s.started = true
 		s.tracker.Start()
 	}
 }

@@ -55,6 +55,9 @@ type Config struct {
 	CallTimeout time.Duration
 	MaxWaiting  int
 	RetryFor    time.Duration
+	// File and Hash say where this comes from and what it is. They are told, and a reload of the same
+	// Hash counts as no change; both may be empty.
+	File, Hash string
 }
 
 // Options are what the program around the storage decides. The zero value is usable.
@@ -98,18 +101,22 @@ type Storage struct {
 	registry *prometheus.Registry
 	services services
 	tracker  *tracker.Service
+	reloads  *metrics.Reloads
 
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	once   sync.Once
-	// reloading is held by Reload, and by Close.
+	// reloading is held by Reload, by attempts to reach the database for the first time, and by Close.
 	reloading sync.Mutex
+	started   bool // whether the background work was; guarded by reloading
 
 	mu       sync.Mutex
 	state    State
 	reason   string
 	problems problem.List
 	about    database.Server
+	revision Revision
+	attempt  Attempt
 	settled  chan struct{} // closed when the database described the queries for the first time
 
 	attempted chan struct{} // closed when the first attempt at that has ended
@@ -131,7 +138,8 @@ func Open(ctx context.Context, config Config, options Options) (*Storage, error)
 		}
 		s.contract = contract
 	}
-	set, problems := query.CompileSet(s.contract, config.Sources)
+	s.config.Sources.Settings = config.Settings
+	set, problems := query.CompileSet(s.contract, s.config.Sources)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -176,6 +184,9 @@ func (s *Storage) openDatabase(ctx context.Context) error {
 	}
 	s.pool = pool
 	metrics.RegisterPool(s.registry, pool.Stat)
+	s.reloads = metrics.NewReloads(s.registry, string(Applied), string(Unchanged), string(RolledBack), string(Rejected), string(Failed))
+	s.revision = Revision{Generation: 1, File: s.config.File, Hash: s.config.Hash, Loaded: time.Now()}
+	s.reloads.InUse(s.revision.Generation, s.revision.Loaded)
 	s.executor = query.NewExecutor(s.contract, s.set, pool, observer, s.options.Clock)
 	return nil
 }

@@ -60,7 +60,8 @@ func OpenTrial(ctx context.Context, config Config, options TrialOptions) (*Trial
 		}
 		t.contract = contract
 	}
-	set, problems := query.CompileSet(t.contract, config.Sources)
+	t.config.Sources.Settings = config.Settings
+	set, problems := query.CompileSet(t.contract, t.config.Sources)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}

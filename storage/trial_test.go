@@ -201,7 +201,9 @@ func TestTrialReplacesQueries(t *testing.T) {
 func TestTrialTellsItsCalls(t *testing.T) {
 	trial, _ := trialOf(t, storage.TrialOptions{})
 	var told []string
-	trial.Observe(func(c *query.Call) { told = append(told, fmt.Sprint(c.Statement.Operation.Key, " ", c.Affected, " ", c.Err)) })
+	trial.Observe(func(c *query.Call) {
+		told = append(told, fmt.Sprint(c.Statement.Operation.Key, " ", c.Affected, " ", c.Err))
+	})
 	if _, err := trackerv1.NewSwarmsClient(trial.Conn()).PutPeer(t.Context(), trialPeer(1)); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package terminal
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -16,6 +17,7 @@ type Excerpts struct {
 
 // Excerpt returns the line and the caret line of a place, with the line's number in front; "" if the
 // place is unknown or the file cannot be read. Tabs are shown as one column, as columns count them.
+// A password in a connection string is never shown.
 func (e *Excerpts) Excerpt(at problem.Position, p Painter) string {
 	lines := e.lines(at.File)
 	if at.Line < 1 || at.Line > len(lines) || at.Column < 1 {
@@ -26,9 +28,23 @@ func (e *Excerpts) Excerpt(at problem.Position, p Painter) string {
 		return ""
 	}
 	margin := fmt.Sprintf("%5d | ", at.Line)
-	shown, column := window([]rune(line), at.Column-1)
+	shown, column := window([]rune(hideSecrets(line)), at.Column-1)
 	caret := strings.Repeat(" ", len(margin)+column) + "^"
 	return p.Faint(margin) + shown + "\n" + p.Red(caret)
+}
+
+// secrets are where a line of a file can hold a password: behind the user in a URL, and behind a
+// keyword in a DSN or in a URL's query.
+var secrets = []*regexp.Regexp{
+	regexp.MustCompile(`(://[^:@/\s]*:)\S*(@)`),
+	regexp.MustCompile(`(?i)(passw(?:or)?d['"]?\s*[=:]\s*)(?:'(?:[^'\\]|\\.|'')*'|"[^"]*"|[^\s&'"]+)()`),
+}
+
+func hideSecrets(line string) string {
+	for _, secret := range secrets {
+		line = secret.ReplaceAllString(line, "${1}***${2}")
+	}
+	return line
 }
 
 // window cuts a long line down to the part around a column; it returns the column's place in that.
@@ -48,7 +64,7 @@ func window(line []rune, column int) (string, int) {
 	if start+most < len(line) {
 		part += "…"
 	}
-	return part, shift
+	return part, min(shift, utf8.RuneCountInString(part))
 }
 
 func (e *Excerpts) lines(file string) []string {

@@ -58,23 +58,30 @@ func (s Summary) OK() bool { return s.Failed == 0 && s.NotRun == 0 && s.Passed >
 func RunCases[S any](ctx context.Context, cases []Case[S], subject S, known Capabilities, report func(Result)) Summary {
 	summary := Summary{Capabilities: known}
 	for _, c := range cases {
-		result := runCase(ctx, c, subject, known)
-		switch result.Outcome {
-		case Passed:
-			summary.Passed++
-		case Failed:
-			summary.Failed++
-		case NotApplicable:
-			summary.NotApplicable++
-		case NotRun:
-			summary.NotRun++
-		}
+		result := RunCase(ctx, c, subject, known, nil)
+		summary.Add(result)
 		report(result)
 	}
 	return summary
 }
 
-func runCase[S any](ctx context.Context, c Case[S], subject S, known Capabilities) Result {
+// Add counts a result.
+func (s *Summary) Add(r Result) {
+	switch r.Outcome {
+	case Passed:
+		s.Passed++
+	case Failed:
+		s.Failed++
+	case NotApplicable:
+		s.NotApplicable++
+	case NotRun:
+		s.NotRun++
+	}
+}
+
+// RunCase runs one case as RunCases does. failed, unless nil, is called for each failure at the moment
+// it is found, so that a runner can tell what happened before it.
+func RunCase[S any](ctx context.Context, c Case[S], subject S, known Capabilities, failed func(text string)) Result {
 	result := Result{Name: c.Name, Operations: c.Operations, Says: c.Says}
 	if result.Missing = known.Missing(c.Needs); len(result.Missing) > 0 {
 		result.Outcome = NotApplicable
@@ -85,7 +92,7 @@ func runCase[S any](ctx context.Context, c Case[S], subject S, known Capabilitie
 		return result
 	}
 	begin := time.Now()
-	r := isolate(func(t T) { c.Run(ctx, t, subject) })
+	r := isolate(failed, func(t T) { c.Run(ctx, t, subject) })
 	result.Elapsed = time.Since(begin)
 	result.Failures, result.Log = r.failures, r.log
 	if len(r.failures) > 0 {
@@ -96,6 +103,7 @@ func runCase[S any](ctx context.Context, c Case[S], subject S, known Capabilitie
 
 // A recorder is the T of this package's own runner. It may be used by many goroutines.
 type recorder struct {
+	failed   func(text string)
 	mu       sync.Mutex
 	failures []string
 	log      []string
@@ -108,7 +116,11 @@ func (*recorder) Helper() {}
 func (r *recorder) Errorf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	r.failures = append(r.failures, text)
+	if r.failed != nil {
+		r.failed(text)
+	}
 }
 
 func (r *recorder) Fatalf(format string, args ...any) {
@@ -123,8 +135,8 @@ func (r *recorder) Logf(format string, args ...any) {
 }
 
 // isolate runs f in a goroutine that Fatalf may end, and waits for it.
-func isolate(f func(T)) *recorder {
-	r := &recorder{}
+func isolate(failed func(text string), f func(T)) *recorder {
+	r := &recorder{failed: failed}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

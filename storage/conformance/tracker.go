@@ -125,7 +125,7 @@ func TrackerCases() []Case[*Tracker] {
 	var all []Case[*Tracker]
 	for _, group := range [][]swarmCase{
 		peerAddCases(), peerValueCases(), peerDelCases(), removePeerCases(), graduateCases(), downloadsCases(),
-		announcePeersCases(), requesterCases(), aliveCases(), announceWriteCases(), announceReadCases(), putPeersCases(),
+		announcePeersCases(), requesterCases(), farCases(), aliveCases(), announceWriteCases(), announceReadCases(), putPeersCases(),
 		scrapeCases(), gcCases(), statsCases(), argumentCases(), manyCallersCases(),
 	} {
 		for _, c := range group {

@@ -68,6 +68,26 @@ func gcCases() []swarmCase {
 					w.t.Errorf("%d peers deleted; there were at least 60", *got.Deleted)
 				}
 			}},
+		{name: "gc deletes a stale peer that is the only one", on: keys(gcQuery), says: deletes, needs: needs, exclusive: true,
+			run: func(w *swarm) {
+				w.collect()
+				for _, p := range (peers{peer4(), peer6()}) {
+					w.putAt(w.stale(), leecher, p)
+					w.collect()
+					w.collected(leecher, p)
+				}
+			}},
+		{name: "gc finds stale peers among many younger ones", on: keys(gcQuery), says: "chunks follow each other until nothing stale is left", needs: needs, exclusive: true,
+			run: func(w *swarm) {
+				old, young := some(40), some(80)
+				for i := range old {
+					w.put(leecher, young[2*i], young[2*i+1])
+					w.putAt(w.stale(), leecher, old[i])
+				}
+				w.collect()
+				w.expect(nobody, young)
+				w.collected(leecher, old...)
+			}},
 		{name: "gc with nothing to do does nothing", on: keys(gcQuery), says: keeps, needs: needs, exclusive: true,
 			run: func(w *swarm) {
 				p := peer4()

@@ -159,8 +159,8 @@ func peerValueCases() []swarmCase {
 			run: func(w *swarm) {
 				var all peers
 				for _, address := range [][]byte{
-					{0, 0, 0, 1}, {1, 0, 0, 0}, {10, 0, 0, 1}, {127, 0, 0, 1}, {192, 168, 0, 0}, {223, 255, 255, 255}, {255, 255, 255, 254},
-					append(make([]byte, 15), 1), {0x20, 15: 0}, {0xfe, 0x80, 15: 1}, {0xfd, 15: 0xff}, bytes.Repeat([]byte{0xff}, 16),
+					{0, 0, 0, 0}, {0, 0, 0, 1}, {1, 0, 0, 0}, {10, 0, 0, 1}, {127, 0, 0, 1}, {192, 168, 0, 0}, {223, 255, 255, 255}, {255, 255, 255, 255},
+					make([]byte, 16), append(make([]byte, 15), 1), {0x20, 15: 0}, {0xfe, 0x80, 15: 1}, {0xfd, 15: 0xff}, bytes.Repeat([]byte{0xff}, 16),
 				} {
 					all = append(all, peerAt(address))
 				}

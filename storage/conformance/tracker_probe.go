@@ -129,18 +129,17 @@ func configured(t T, err error) bool {
 // behind, and it collects stale peers, so nothing else should use them. An ability that builds on
 // one that is lacking is lacking as well. The error says that the storage cannot be used at all.
 func Probe(ctx context.Context, s *Tracker) (Capabilities, error) {
-	if _, err := s.Database.Ping(ctx, &trackerv1.PingRequest{}); err != nil {
-		return nil, fmt.Errorf("the storage does not answer: %w", err)
+	suite := trackerSuite(s)
+	if err := suite.Answers(ctx); err != nil {
+		return nil, err
 	}
 	found := Capabilities{}
-	for _, p := range trackerProbes {
-		if len(found.Missing(p.on)) > 0 {
-			found[p.finds] = false
+	for _, a := range suite.Abilities {
+		if len(found.Missing(a.BuildsOn)) > 0 {
+			found[a.Capability] = false
 			continue
 		}
-		has := true
-		r := isolate(func(t T) { has = p.has(newSwarm(ctx, t, s), newShelf(ctx, t, s)) })
-		found[p.finds] = has || len(r.failures) > 0
+		found[a.Capability], _ = a.Look(ctx)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("looking for abilities: %w", err)

@@ -88,7 +88,9 @@ func (p *Pool) pipeline(ctx context.Context, conn *pgconn.PgConn, transits []*tr
 	pl := conn.StartPipeline(ctx)
 	defer func() { _ = pl.Close() }() // it reads what is left, even after a panic
 	var preparing []*query.Plan
+	swept := 0
 	if prepared {
+		swept = p.sweep(s, pl, transits)
 		preparing = s.missing(transits)
 	}
 	for _, plan := range preparing {
@@ -117,7 +119,10 @@ func (p *Pool) pipeline(ctx context.Context, conn *pgconn.PgConn, transits []*tr
 		t.sent = true
 	}
 	in := &inbox{pool: p, pipeline: pl, session: s, prepared: prepared, refused: map[string]error{}}
-	lost := in.receivePrepared(preparing)
+	lost := in.receiveSwept(swept)
+	if lost == nil {
+		lost = in.receivePrepared(preparing)
+	}
 	for _, t := range transits {
 		if lost != nil {
 			t.err = lost

@@ -82,6 +82,7 @@ type Pool struct {
 	types    *query.Types
 	mode     atomic.Int32
 	closed   atomic.Bool
+	retained atomic.Pointer[retained]
 	resets   seldom
 	misfits  seldom
 }

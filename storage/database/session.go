@@ -19,6 +19,8 @@ const sessionKey = "mortise.session"
 // that its plan knows.
 type session struct {
 	prepared map[string]bool
+	// swept is what was retained when the connection last gave up statements.
+	swept *retained
 }
 
 func sessionOf(conn *pgconn.PgConn) *session {

@@ -189,7 +189,7 @@ func (s *stand) describe() {
 
 func (s *stand) call(method string, request proto.Message) *query.Call {
 	s.t.Helper()
-	call, err := s.executor.Call(method, request)
+	call, err := s.executor.Begin().Call(method, request)
 	if err != nil {
 		s.t.Fatal(err)
 	}

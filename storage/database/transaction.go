@@ -190,7 +190,7 @@ func (t *Transaction) attempt(ctx context.Context, loaded *transit) (v verdict, 
 	}
 	t.pool.pipeline(ctx, conn, []*transit{loaded})
 	if loaded.err == nil {
-		loaded.err, loaded.failed = overBound(loaded)
+		loaded.failed, loaded.err = overBound(loaded)
 	}
 	if loaded.err == nil && loaded.done {
 		if err := t.command(ctx, "RELEASE SAVEPOINT mortise_group"); err == nil || !conn.IsClosed() {
@@ -213,13 +213,13 @@ func (t *Transaction) attempt(ctx context.Context, loaded *transit) (v verdict, 
 
 // overBound finds the first call that touched more rows than it may. Statements that are bound by their
 // own text never do.
-func overBound(t *transit) (error, int) {
+func overBound(t *transit) (call int, err error) {
 	for i, call := range t.group {
 		if most := call.Statement.MaxRows; most > 0 && call.Counted && call.Affected > most && t.plans[i].TwoSteps {
-			return call.TooManyRows(), i
+			return i, call.TooManyRows()
 		}
 	}
-	return nil, -1
+	return -1, nil
 }
 
 // Describe asks about a statement; a refusal leaves the transaction as it was.

@@ -12,11 +12,12 @@ import (
 	"github.com/mortise-storage/mortise/storage/operation"
 )
 
-// An Executor runs operations of the current set of statements. Services hold one; the set behind it
-// can be replaced at any time, and calls that are under way finish on the one they started with.
+// An Executor runs operations of the operator's current set of statements, which can be replaced at any
+// time. Whoever makes calls begins with a Snapshot: only that knows statements, so that the parts of one
+// call cannot come from two sets.
 type Executor struct {
 	contract *operation.Contract
-	set      atomic.Pointer[Set]
+	current  atomic.Pointer[Snapshot]
 	runner   Runner
 	observer Observer
 	clock    func() time.Time
@@ -28,41 +29,66 @@ func NewExecutor(contract *operation.Contract, set *Set, runner Runner, observer
 		clock = time.Now
 	}
 	e := &Executor{contract: contract, runner: runner, observer: observer, clock: clock}
-	e.set.Store(set)
+	e.Use(set)
 	return e
 }
 
-// Set returns the current statements.
-func (e *Executor) Set() *Set { return e.set.Load() }
+// Use replaces the set in one step. Its statements must have their plans. Calls that are under way
+// finish on the snapshot they began with.
+func (e *Executor) Use(set *Set) { e.current.Store(&Snapshot{executor: e, set: set}) }
 
-// Use replaces the statements in one step. Those of the new set must have their plans.
-func (e *Executor) Use(set *Set) { e.set.Store(set) }
+// Begin returns what a call works with from its begin to its end. It costs no more than a load.
+func (e *Executor) Begin() *Snapshot { return e.current.Load() }
+
+// Set returns the current statements.
+func (e *Executor) Set() *Set { return e.Begin().set }
+
+// Invoke runs a method that is exactly one operation.
+func (e *Executor) Invoke(ctx context.Context, op *operation.Operation, request proto.Message) (proto.Message, error) {
+	return e.Begin().invoke(ctx, op, request)
+}
+
+// Run executes a flight. Its calls know their statements already.
+func (e *Executor) Run(ctx context.Context, flight *Flight) { e.runner.Run(ctx, flight) }
+
+// A Snapshot is an operator's statements and settings as they were together when a call began. It is
+// immutable but for the plans inside the statements, and shared by all calls that began with it.
+type Snapshot struct {
+	executor *Executor
+	set      *Set
+}
+
+// Set returns the statements.
+func (s *Snapshot) Set() *Set { return s.set }
+
+// Settings returns the settings of a section; nil if the set came without.
+func (s *Snapshot) Settings(section string) proto.Message { return s.set.settings[section] }
 
 // Now is the service's clock: UTC, whole microseconds, which is what the database stores.
-func (e *Executor) Now() time.Time { return e.clock().UTC().Truncate(time.Microsecond) }
+func (s *Snapshot) Now() time.Time { return s.executor.clock().UTC().Truncate(time.Microsecond) }
 
 // Statement returns the statement of the operation that a method declares, by the method's full name
 // as gRPC writes it (the generated constants); nil if the operator gave no query for it.
-func (e *Executor) Statement(method string) *Statement {
-	op := e.contract.Method(method)
+func (s *Snapshot) Statement(method string) *Statement {
+	op := s.executor.contract.Method(method)
 	if op == nil {
 		return nil
 	}
-	return e.set.Load().Statement(op)
+	return s.set.Statement(op)
 }
 
 // Call prepares a call of the operation that a method declares. It fails if the operator gave no
 // query for it, or if the request breaks the contract.
-func (e *Executor) Call(method string, request proto.Message) (*Call, error) {
-	op := e.contract.Method(method)
+func (s *Snapshot) Call(method string, request proto.Message) (*Call, error) {
+	op := s.executor.contract.Method(method)
 	if op == nil {
 		return nil, fault.New(fault.Internal, "", "no operation is declared as %s", method)
 	}
-	return e.call(op, request)
+	return s.call(op, request)
 }
 
-func (e *Executor) call(op *operation.Operation, request proto.Message) (*Call, error) {
-	statement := e.set.Load().Statement(op)
+func (s *Snapshot) call(op *operation.Operation, request proto.Message) (*Call, error) {
+	statement := s.set.Statement(op)
 	if statement == nil {
 		text := "no query is configured for it; add this key to the query file"
 		if without := op.Spec.GetWithout(); without != "" {
@@ -70,33 +96,32 @@ func (e *Executor) call(op *operation.Operation, request proto.Message) (*Call, 
 		}
 		return nil, fault.New(fault.NotConfigured, op.Key, "%s", text)
 	}
-	return NewCall(statement, request, e.Now(), e.observer)
+	return NewCall(statement, request, s.Now(), s.executor.observer)
 }
 
 // Check tells whether a request fits the contract of the operation that a method declares, whether or
 // not the operator gave a query for it.
-func (e *Executor) Check(method string, request proto.Message) error {
-	op := e.contract.Method(method)
+func (s *Snapshot) Check(method string, request proto.Message) error {
+	op := s.executor.contract.Method(method)
 	if op == nil {
 		return fault.New(fault.Internal, "", "no operation is declared as %s", method)
 	}
-	_, err := checkedValues(op, request, e.Now())
+	_, err := checkedValues(op, request, s.Now())
 	return err
 }
 
 // Run executes a flight.
-func (e *Executor) Run(ctx context.Context, flight *Flight) { e.runner.Run(ctx, flight) }
+func (s *Snapshot) Run(ctx context.Context, flight *Flight) { s.executor.runner.Run(ctx, flight) }
 
-// Invoke runs a method that is exactly one operation.
-func (e *Executor) Invoke(ctx context.Context, op *operation.Operation, request proto.Message) (proto.Message, error) {
-	call, err := e.call(op, request)
+func (s *Snapshot) invoke(ctx context.Context, op *operation.Operation, request proto.Message) (proto.Message, error) {
+	call, err := s.call(op, request)
 	if err != nil {
 		return nil, err
 	}
 	if op.Empty(request) {
 		return call.nothing()
 	}
-	e.Run(ctx, Calls(call))
+	s.Run(ctx, Calls(call))
 	return call.Answer()
 }
 
@@ -110,8 +135,8 @@ func (c *Call) nothing() (proto.Message, error) {
 }
 
 // BadRow reports a row that a composed method had to leave out.
-func (e *Executor) BadRow(op *operation.Operation, column, rule string) {
-	if e.observer != nil {
-		e.observer.BadRow(op, column, rule)
+func (s *Snapshot) BadRow(op *operation.Operation, column, rule string) {
+	if s.executor.observer != nil {
+		s.executor.observer.BadRow(op, column, rule)
 	}
 }

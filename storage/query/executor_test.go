@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/internal/testdb"
 	"github.com/mortise-storage/mortise/storage/fault"
 	"github.com/mortise-storage/mortise/storage/query"
@@ -171,12 +173,12 @@ func TestNoStatement(t *testing.T) {
 	if want := "shop.a_query: no query is configured for it; add this key to the query file (without it nothing happens)"; err == nil || err.Error() != want {
 		t.Errorf("got %v; expected %s", err, want)
 	}
-	_, err = e.Call("/test.v1.Shop/C", nil)
+	_, err = e.Begin().Call("/test.v1.Shop/C", nil)
 	var known *fault.Error
 	if !errors.As(err, &known) || known.Reason != fault.Internal {
 		t.Errorf("got %v", err)
 	}
-	if e.Statement("/test.v1.Shop/C") != nil || e.Statement("/test.v1.Shop/A") != nil || e.Statement("/test.v1.Shop/B") == nil {
+	if e.Begin().Statement("/test.v1.Shop/C") != nil || e.Begin().Statement("/test.v1.Shop/A") != nil || e.Begin().Statement("/test.v1.Shop/B") == nil {
 		t.Error("statements are there, or not, against the file")
 	}
 }
@@ -191,7 +193,7 @@ func TestFlight(t *testing.T) {
 		request := op.NewRequest()
 		m := request.ProtoReflect()
 		m.Set(m.Descriptor().Fields().ByName("n"), protoreflect.ValueOfInt64(n))
-		call, err := e.Call(op.FullMethod, request)
+		call, err := e.Begin().Call(op.FullMethod, request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,5 +219,34 @@ func TestFlight(t *testing.T) {
 	}
 	if err := flight.Groups[2].Err(); err != nil {
 		t.Errorf("the last group's error is %v", err)
+	}
+}
+
+// A snapshot is one set with its settings, whatever is put into use while a call is made of it.
+func TestSnapshot(t *testing.T) {
+	const contract = `
+		service Shop { rpc A(Nothing) returns (Number) { option (mortise.operation) = { query: "shop.a_query" result: SCALAR }; } }
+		message Number { int64 n = 1; }`
+	dsn := testdb.Database(t)
+	e, other := newEngine(t, dsn, contract, sources("shop.a_query", "SELECT 1")), newEngine(t, dsn, contract, sources("shop.a_query", "SELECT 2"))
+	op, _ := e.contract.Lookup("shop.a_query")
+	first := &trackerv1.Settings{GcLimit: 1}
+	set, problems := query.CompileSet(e.contract, query.Sources{ByKey: sources("shop.a_query", "SELECT 1"),
+		Settings: map[string]proto.Message{"shop": first}})
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	e.Use(set)
+	snapshot := e.Begin()
+	e.Use(other.Set())
+	if snapshot.Set() != set || snapshot.Settings("shop") != proto.Message(first) || snapshot.Settings("other") != nil {
+		t.Error("the snapshot changed")
+	}
+	call, err := snapshot.Call(op.FullMethod, op.NewRequest())
+	if err != nil || call.Statement != set.Statement(op) || snapshot.Statement(op.FullMethod) != set.Statement(op) {
+		t.Errorf("the call is of another set: %v", err)
+	}
+	if now := e.Begin(); now.Set() != other.Set() || now.Settings("shop") != nil {
+		t.Error("the next snapshot is not of the new set")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -19,8 +20,9 @@ import (
 // A Plan is how a statement is sent and read on one database: made when the database describes the
 // statement, immutable, and replaced when the database's types change.
 type Plan struct {
-	// Name is the name under which the statement is prepared on a connection; it is never used again
-	// for another plan.
+	// Name is the name under which the statement is prepared on a connection. It stands for the text,
+	// its types and its result, so that plans with the same name are sent and read alike: a reload that
+	// does not touch a query keeps what connections have prepared for it.
 	Name string
 	// SQL is the text that is sent, with tag and row bound.
 	SQL string
@@ -30,6 +32,7 @@ type Plan struct {
 	// number of affected rows was seen.
 	TwoSteps bool
 
+	content       string // what Name begins with
 	statement     *Statement
 	prefix        string // what stands before the operator's own text
 	arguments     []argument
@@ -89,7 +92,8 @@ func (s *Statement) Describe(ctx context.Context, d Describer) (problem.List, er
 	if types, err = d.Types(ctx, oidsOf(described)); err != nil {
 		return nil, err
 	}
-	plan := &Plan{Name: s.planName(sql, described.ParamOIDs), SQL: sql, ParamOIDs: described.ParamOIDs,
+	name, content := s.planName(sql, described)
+	plan := &Plan{Name: name, content: content, SQL: sql, ParamOIDs: described.ParamOIDs,
 		TwoSteps: way == boundTwoSteps, statement: s, prefix: prefix, fields: described.Fields}
 	problems = append(problems, plan.planArguments(types)...)
 	problems = append(problems, plan.planColumns(types)...)
@@ -113,12 +117,27 @@ func (s *Statement) boundProblems(way boundWay) problem.List {
 	return nil
 }
 
-// planName makes a name that stands for one text with one set of types: behind a pooler, a name that
-// another program prepared too can then never mean another statement. The generation tells plans
-// apart that were made before and after a change of the schema.
-func (s *Statement) planName(sql string, oids []uint32) string {
-	sum := sha256.Sum256(fmt.Append(nil, sql, oids))
-	return fmt.Sprintf("mortise_%x_%d", sum[:8], s.generation.Add(1))
+// replans counts the plans of this process that look like the one before them.
+var replans atomic.Int64
+
+// planName makes a name that stands for one text with one set of types and one form of result: behind
+// a pooler, a name that another program prepared too can then never mean another statement.
+//
+// What the server compares when it finds a prepared statement outdated is more than it reports (a
+// column's collation, for example). So if a statement has to be described again and looks as before,
+// its name gets a number that is never used again: the name before stands for a form that connections
+// have and cannot use.
+func (s *Statement) planName(sql string, described *pgconn.StatementDescription) (name, content string) {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%d:%s%v", len(sql), sql, described.ParamOIDs)
+	for _, f := range described.Fields {
+		fmt.Fprintf(hash, "|%d:%s %d %d", len(f.Name), f.Name, f.DataTypeOID, f.TypeModifier)
+	}
+	content = fmt.Sprintf("mortise_%x", hash.Sum(nil)[:12])
+	if before := s.plan.Load(); before != nil && before.content == content {
+		return fmt.Sprintf("%s_%d", content, replans.Add(1)), content
+	}
+	return content, content
 }
 
 // refused turns a server's refusal to prepare the statement into a problem.

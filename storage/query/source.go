@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/mortise-storage/mortise/api/mortise/annotation"
 	"github.com/mortise-storage/mortise/storage/operation"
 	"github.com/mortise-storage/mortise/storage/problem"
@@ -46,14 +48,19 @@ type Sources struct {
 	// Place returns the place of a key, or of the nearest thing around it that is there; it is used
 	// for what is missing. nil means unknown.
 	Place func(key string) problem.Position
+	// Settings are the settings messages of the sections, by the sections' names. They belong to the
+	// queries, so that both are replaced together.
+	Settings map[string]proto.Message
 }
 
-// A Set is the compiled statements of all operations that the operator configured. It is immutable
-// but for the plans inside the statements, and is replaced as a whole.
+// A Set is the compiled statements of all operations that the operator configured, and the settings
+// that came with them. It is immutable but for the plans inside the statements, and is replaced as a
+// whole.
 type Set struct {
 	statements map[*operation.Operation]*Statement
 	order      []*Statement
 	sections   map[string]bool
+	settings   map[string]proto.Message
 }
 
 // Statement returns the statement of an operation, or nil if the operator gave no query for it.
@@ -68,7 +75,7 @@ func (s *Set) Serves(section string) bool { return s.sections[section] }
 // CompileSet compiles all sources. The problems hold every mistake of every query, and what is
 // missing; with an Error among them the set is not usable.
 func CompileSet(contract *operation.Contract, sources Sources) (*Set, problem.List) {
-	set := &Set{statements: map[*operation.Operation]*Statement{}, sections: map[string]bool{}}
+	set := &Set{statements: map[*operation.Operation]*Statement{}, sections: map[string]bool{}, settings: sources.Settings}
 	var problems problem.List
 	for _, section := range contract.Sections() {
 		if !configured(section, sources) {

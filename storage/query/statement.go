@@ -24,8 +24,6 @@ type Statement struct {
 	compiled *sqltext.Compiled
 	uses     []bool // by parameter index
 	plan     atomic.Pointer[Plan]
-	// generation counts the plans that were made.
-	generation atomic.Int64
 }
 
 // Compile reads an operator's query for an operation. The statement is nil if a problem is an Error.

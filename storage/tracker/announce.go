@@ -19,16 +19,17 @@ func (s *Service) Announce(ctx context.Context, request *trackerv1.AnnounceReque
 	if err := checkAnnounce(request); err != nil {
 		return nil, err
 	}
-	write, err := s.announceWrite(request)
+	v := s.begin()
+	write, err := v.announceWrite(request)
 	if err != nil {
 		return nil, err
 	}
-	reads, err := s.announceReads(request)
+	reads, err := v.announceReads(request)
 	if err != nil {
 		return nil, err
 	}
 	flight := (&query.Flight{}).Then(write.calls()...).Then(reads.calls()...)
-	s.executor.Run(ctx, flight)
+	v.Run(ctx, flight)
 	affected, writeErr := write.finish(ctx) // even if the reads failed: half a graduation is worse
 	response := &trackerv1.AnnounceResponse{Affected: affected}
 	if err := reads.answer(response); err != nil {
@@ -63,10 +64,10 @@ func checkAnnounce(request *trackerv1.AnnounceRequest) error {
 	return nil
 }
 
-func (s *Service) announceWrite(request *trackerv1.AnnounceRequest) (write, error) {
+func (v view) announceWrite(request *trackerv1.AnnounceRequest) (write, error) {
 	var all writes
 	for _, hash := range request.GetInfoHashes() {
-		one, err := s.writeOf(request.GetAction(), hash, request.GetPeers(), request.GetHostValues())
+		one, err := v.writeOf(request.GetAction(), hash, request.GetPeers(), request.GetHostValues())
 		if err != nil {
 			return nil, err
 		}
@@ -83,11 +84,11 @@ type reads struct {
 	asking []*trackerv1.Peer
 }
 
-func (s *Service) announceReads(request *trackerv1.AnnounceRequest) (*reads, error) {
+func (v view) announceReads(request *trackerv1.AnnounceRequest) (*reads, error) {
 	r := &reads{want: int(request.GetWant()), asking: request.GetPeers()}
 	if request.GetWantCounts() {
 		var err error
-		if r.counts, err = s.count(request.GetInfoHashes()); err != nil {
+		if r.counts, err = v.count(request.GetInfoHashes()); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +97,7 @@ func (s *Service) announceReads(request *trackerv1.AnnounceRequest) (*reads, err
 	}
 	for _, hash := range request.GetInfoHashes() {
 		for _, family := range request.GetFamilies() {
-			list, err := s.peerList(hash, request.GetForSeeder(), request.GetWant(), family == trackerv1.Family_IPV6,
+			list, err := v.peerList(hash, request.GetForSeeder(), request.GetWant(), family == trackerv1.Family_IPV6,
 				request.GetPeers(), request.GetHostValues())
 			if err != nil {
 				return nil, err
@@ -149,14 +150,15 @@ func (s *Service) AnnouncePeers(ctx context.Context, request *trackerv1.Announce
 	if request.GetRequester() != nil {
 		asking = append(asking, request.GetRequester())
 	}
-	list, err := s.peerList(request.GetInfoHash(), request.GetForSeeder(), max(request.GetWant(), 1), request.GetV6(), asking, request.GetHostValues())
+	v := s.begin()
+	list, err := v.peerList(request.GetInfoHash(), request.GetForSeeder(), max(request.GetWant(), 1), request.GetV6(), asking, request.GetHostValues())
 	if err != nil {
 		return nil, err
 	}
 	if request.GetWant() <= 0 {
 		return &trackerv1.AnnouncePeersResponse{}, nil
 	}
-	s.executor.Run(ctx, query.Calls(list.calls...))
+	v.Run(ctx, query.Calls(list.calls...))
 	merge := newMerge(int(request.GetWant()), asking)
 	if err := list.into(merge); err != nil {
 		return nil, err
@@ -169,23 +171,23 @@ func (s *Service) AnnouncePeers(ctx context.Context, request *trackerv1.Announce
 
 // peerList is the calls that list the peers of one info hash and family.
 type peerList struct {
-	service *Service
-	calls   []*query.Call
-	v6      bool
+	view  view
+	calls []*query.Call
+	v6    bool
 }
 
-func (s *Service) peerList(hash []byte, forSeeder bool, want int32, v6 bool, asking []*trackerv1.Peer, values *trackerv1.HostValues) (*peerList, error) {
+func (v view) peerList(hash []byte, forSeeder bool, want int32, v6 bool, asking []*trackerv1.Peer, values *trackerv1.HostValues) (*peerList, error) {
 	for _, peer := range asking {
-		if err := s.executor.Check(trackerv1.Swarms_PutPeer_FullMethodName, &trackerv1.PutPeerRequest{InfoHash: hash, Peer: peer}); err != nil {
+		if err := v.Check(trackerv1.Swarms_PutPeer_FullMethodName, &trackerv1.PutPeerRequest{InfoHash: hash, Peer: peer}); err != nil {
 			return nil, err
 		}
 	}
-	list := &peerList{service: s, v6: v6}
+	list := &peerList{view: v, v6: v6}
 	// The requester's own rows take places in the result and are dropped afterwards.
 	count := int64(want) + int64(max(len(asking), 1))
 	requester := requesterOf(asking, v6)
-	alive := timestamppb.New(s.executor.Now().Add(-s.lifetime()))
-	if s.configured(trackerv1.Operations_AnnounceMixed_FullMethodName) {
+	alive := timestamppb.New(v.Now().Add(-v.lifetime()))
+	if v.configured(trackerv1.Operations_AnnounceMixed_FullMethodName) {
 		return list, list.add(trackerv1.Operations_AnnounceMixed_FullMethodName, &trackerv1.AnnounceMixedParameters{
 			InfoHash: hash, ForSeeder: forSeeder, IsV6: v6, Count: count, AliveSince: alive, Requester: requester, HostValues: values})
 	}
@@ -204,7 +206,7 @@ func (s *Service) peerList(hash []byte, forSeeder bool, want int32, v6 bool, ask
 }
 
 func (l *peerList) add(method string, request announceParameters) error {
-	call, err := l.service.executor.Call(method, request)
+	call, err := l.view.Call(method, request)
 	if err == nil {
 		l.calls = append(l.calls, call)
 	}
@@ -229,7 +231,7 @@ func (l *peerList) into(merge *merge) error {
 		}
 		for _, peer := range rowsOf[*trackerv1.Peer](call) {
 			if isV6(peer.GetAddress()) != l.v6 {
-				l.service.executor.BadRow(call.Statement.Operation, "address", "is of the wrong family")
+				l.view.BadRow(call.Statement.Operation, "address", "is of the wrong family")
 				continue
 			}
 			merge.add(peer)

@@ -19,16 +19,17 @@ import (
 func (s *Service) RunGC(ctx context.Context, _ *trackerv1.RunGCRequest) (*trackerv1.RunGCResponse, error) {
 	start := time.Now()
 	defer func() { s.metrics.gcDuration.Observe(float64(time.Since(start)) / float64(time.Millisecond)) }()
-	cutoff := s.executor.Now().Add(-s.lifetime())
-	limit := s.settings.Load().GetGcLimit()
+	v := s.begin()
+	cutoff := v.Now().Add(-v.lifetime())
+	limit := v.settings.GetGcLimit()
 	var deleted int64
 	for {
-		call, err := s.executor.Call(trackerv1.Operations_GC_FullMethodName, &trackerv1.GCParameters{
-			Created: timestamppb.New(cutoff), Limit: &limit, Lifetime: proto.Int64(int64(s.lifetime().Seconds()))})
+		call, err := v.Call(trackerv1.Operations_GC_FullMethodName, &trackerv1.GCParameters{
+			Created: timestamppb.New(cutoff), Limit: &limit, Lifetime: proto.Int64(int64(v.lifetime().Seconds()))})
 		if err != nil {
 			return nil, err
 		}
-		s.executor.Run(ctx, query.Calls(call))
+		v.Run(ctx, query.Calls(call))
 		if call.Err != nil {
 			return nil, call.Err
 		}
@@ -58,21 +59,21 @@ type census struct {
 	hashes *query.Call // nil if the operator gives no query
 }
 
-func (s *Service) takeCensus(ctx context.Context) (*census, error) {
+func (v view) takeCensus(ctx context.Context) (*census, error) {
 	c := &census{}
 	var err error
-	if c.peers, err = s.executor.Call(trackerv1.Operations_PeerCount_FullMethodName,
-		&trackerv1.PeerCountParameters{AliveSince: timestamppb.New(s.executor.Now().Add(-s.lifetime()))}); err != nil {
+	if c.peers, err = v.Call(trackerv1.Operations_PeerCount_FullMethodName,
+		&trackerv1.PeerCountParameters{AliveSince: timestamppb.New(v.Now().Add(-v.lifetime()))}); err != nil {
 		return nil, err
 	}
 	flight := query.Calls(c.peers)
-	if s.configured(trackerv1.Operations_InfoHashCount_FullMethodName) {
-		if c.hashes, err = s.executor.Call(trackerv1.Operations_InfoHashCount_FullMethodName, &trackerv1.InfoHashCountParameters{}); err != nil {
+	if v.configured(trackerv1.Operations_InfoHashCount_FullMethodName) {
+		if c.hashes, err = v.Call(trackerv1.Operations_InfoHashCount_FullMethodName, &trackerv1.InfoHashCountParameters{}); err != nil {
 			return nil, err
 		}
 		flight.Then(c.hashes)
 	}
-	s.executor.Run(ctx, flight)
+	v.Run(ctx, flight)
 	return c, nil
 }
 
@@ -94,7 +95,7 @@ func (c *census) infoHashes() int64 {
 
 // Stats implements the method of the API.
 func (s *Service) Stats(ctx context.Context, _ *trackerv1.StatsRequest) (*trackerv1.StatsResponse, error) {
-	c, err := s.takeCensus(ctx)
+	c, err := s.begin().takeCensus(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,8 @@ func (s *Service) Stats(ctx context.Context, _ *trackerv1.StatsRequest) (*tracke
 // value: zero would look like an empty tracker.
 func (s *Service) observe(ctx context.Context) {
 	start := time.Now()
-	c, err := s.takeCensus(ctx)
+	v := s.begin()
+	c, err := v.takeCensus(ctx)
 	if err != nil {
 		s.tellStats(ctx, err)
 		return
@@ -131,7 +133,7 @@ func (s *Service) observe(ctx context.Context) {
 			s.metrics.infoHashes.Set(float64(c.infoHashes()))
 		}
 	}
-	if interval := s.settings.Load().GetPrometheusReportingInterval().AsDuration(); interval > 0 {
+	if interval := v.settings.GetPrometheusReportingInterval().AsDuration(); interval > 0 {
 		s.metrics.statsSkipped.Add(float64(time.Since(start) / interval))
 	}
 }
@@ -144,15 +146,16 @@ func (s *Service) tellStats(ctx context.Context, err error) {
 
 // Capabilities implements the method of the API.
 func (s *Service) Capabilities(context.Context, *trackerv1.CapabilitiesRequest) (*trackerv1.CapabilitiesResponse, error) {
+	v := s.begin()
 	response := &trackerv1.CapabilitiesResponse{
-		Peers:       s.configured(trackerv1.Swarms_PutPeer_FullMethodName),
-		Data:        s.configured(trackerv1.Data_Load_FullMethodName),
-		Downloads:   s.configured(trackerv1.Operations_DownloadsInc_FullMethodName) && s.configured(trackerv1.Operations_DownloadsGet_FullMethodName),
-		Families:    s.configured(trackerv1.Operations_FamilyCount_FullMethodName),
-		Collects:    s.configured(trackerv1.Operations_GC_FullMethodName),
+		Peers:       v.configured(trackerv1.Swarms_PutPeer_FullMethodName),
+		Data:        v.configured(trackerv1.Data_Load_FullMethodName),
+		Downloads:   v.configured(trackerv1.Operations_DownloadsInc_FullMethodName) && v.configured(trackerv1.Operations_DownloadsGet_FullMethodName),
+		Families:    v.configured(trackerv1.Operations_FamilyCount_FullMethodName),
+		Collects:    v.configured(trackerv1.Operations_GC_FullMethodName),
 		Preservable: true,
 	}
-	for _, statement := range s.executor.Set().Statements() {
+	for _, statement := range v.Set().Statements() {
 		if statement.Operation.Section == Section {
 			response.Queries = append(response.Queries, statement.Operation.Key)
 		}

@@ -122,16 +122,73 @@ func TestCloseWithoutStart(t *testing.T) {
 	s.service.Close()
 }
 
-// A service that was closed can be started again: that is how settings are taken over.
+// The background work follows the settings of a reload: other intervals, queries that came or went.
 func TestReload(t *testing.T) {
-	s := open(t, setup{more: queries{gcQuery: gcCounted}, settings: every(time.Hour, 1000)})
+	s := open(t, setup{more: queries{}, settings: every(time.Hour, 1000)})
 	s.service.Start()
-	settings := &trackerv1.Settings{PeerLifetime: every1h, GcInterval: every1ms, GcLimit: 1000, PrometheusReportingInterval: every1ms, CountOn: "completed"}
-	s.service.Reload(settings)
+	collecting := queries{gcQuery: gcCounted}
+	s.reload(collecting, nil)
+	if n := s.runs(); n != 0 {
+		t.Errorf("%d collections before the first interval was over", n)
+	}
+	s.reload(collecting, every(time.Millisecond, 1000))
 	eventually(t, "the new interval to hold", func() bool { return s.peers() == 0 })
+	s.reload(queries{}, every(time.Millisecond, 1000))
+	s.service.Close() // waits for a run that was under way
+	before := s.runs()
+	s.service.Start()
+	s.reload(queries{hashesQuery: countHashes}, every(time.Millisecond, 1000))
+	s.exec("INSERT INTO peers VALUES ('h', 'p', '10.0.0.1', 1, true, '2000-01-01')")
+	eventually(t, "the statistics to follow", func() bool { return s.level(seedersGauge) == 1 && s.level(hashesGauge) == 1 })
+	if n := s.runs(); n != before {
+		t.Errorf("%d collections by a query that is gone", n-before)
+	}
 	ctx, cancel := context.WithCancel(limited(t))
 	cancel()
+	s.reload(collecting, nil)
 	if _, err := s.service.RunGC(ctx, nil); fault.ReasonOf(err) != fault.Canceled {
 		t.Errorf("with a cancelled context: %v", err)
+	}
+}
+
+// Reloads that come faster than the interval do not put the work off for ever.
+func TestReloadsDoNotStarveTheSchedule(t *testing.T) {
+	s := open(t, setup{more: queries{gcQuery: gcCounted}, settings: every(50*time.Millisecond, 1000)})
+	s.service.Start()
+	ctx := limited(t)
+	for s.peers() != 0 {
+		s.service.Reloaded()
+		if ctx.Err() != nil {
+			t.Fatal("no collection under reloads")
+		}
+	}
+}
+
+// A collection that is under way when the queries are replaced goes on with its own, chunk by chunk.
+func TestCollectionFinishesOnItsOwnSet(t *testing.T) {
+	held := func(mark string) queries {
+		return queries{gcQuery: `WITH gone AS (DELETE FROM peers WHERE ctid = ANY (ARRAY(SELECT ctid FROM peers
+			WHERE created <= @created LIMIT @limit::bigint)) RETURNING pg_advisory_xact_lock_shared(4711)),
+			noted AS (INSERT INTO notes SELECT '` + mark + `' FROM gone) SELECT count(*) AS affected FROM gone`}
+	}
+	s := open(t, setup{more: queries{}, settings: every(time.Hour, 2)})
+	s.exec("CREATE TABLE notes (mark text)")
+	s.reload(held("old"), nil)
+	s.number("SELECT 1 FROM pg_advisory_lock(4711)")
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.service.RunGC(limited(t), &trackerv1.RunGCRequest{})
+		ended <- err
+	}()
+	eventually(t, "the collection to wait for the test", func() bool {
+		return s.number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 1
+	})
+	s.reload(held("new"), nil)
+	s.number("SELECT pg_advisory_unlock(4711)::int")
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if old, all := s.number("SELECT count(*) FROM notes WHERE mark = 'old'"), s.number("SELECT count(*) FROM notes"); old != 5 || all != 5 {
+		t.Errorf("%d of %d rows were deleted by the set that the collection began with, want 5 of 5", old, all)
 	}
 }

@@ -15,9 +15,10 @@ func (s *Service) Put(ctx context.Context, request *trackerv1.PutRequest) (*trac
 	if n := len(request.GetEntries()); n > maxChanges {
 		return nil, invalid("entries must hold at most %d, not %d", maxChanges, n)
 	}
+	v := s.begin()
 	var calls []*query.Call
 	for _, entry := range lastOfEach(request.GetEntries()) {
-		call, err := s.executor.Call(trackerv1.Operations_DataAdd_FullMethodName,
+		call, err := v.Call(trackerv1.Operations_DataAdd_FullMethodName,
 			&trackerv1.DataAddParameters{Context: request.GetContext(), Key: entry.GetKey(), Value: entry.Value})
 		if err != nil {
 			return nil, err
@@ -25,11 +26,11 @@ func (s *Service) Put(ctx context.Context, request *trackerv1.PutRequest) (*trac
 		calls = append(calls, call)
 	}
 	if len(calls) == 0 {
-		_, err := s.executor.Call(trackerv1.Operations_DataAdd_FullMethodName, &trackerv1.DataAddParameters{Context: request.GetContext()})
+		_, err := v.Call(trackerv1.Operations_DataAdd_FullMethodName, &trackerv1.DataAddParameters{Context: request.GetContext()})
 		return &trackerv1.PutResponse{}, err // nothing to do, which is refused all the same where data is off
 	}
 	flight := query.Calls(calls...)
-	s.executor.Run(ctx, flight)
+	v.Run(ctx, flight)
 	if err := flight.Err(); err != nil {
 		return nil, err
 	}
@@ -55,9 +56,10 @@ func (s *Service) Contains(ctx context.Context, request *trackerv1.ContainsReque
 	if n := len(request.GetKeys()); n > maxChanges {
 		return nil, invalid("keys must hold at most %d, not %d", maxChanges, n)
 	}
+	v := s.begin()
 	var calls []*query.Call
 	for _, key := range request.GetKeys() {
-		call, err := s.executor.Call(trackerv1.Data_Load_FullMethodName, &trackerv1.LoadRequest{Context: request.GetContext(), Key: key})
+		call, err := v.Call(trackerv1.Data_Load_FullMethodName, &trackerv1.LoadRequest{Context: request.GetContext(), Key: key})
 		if err != nil {
 			return nil, err
 		}
@@ -65,11 +67,11 @@ func (s *Service) Contains(ctx context.Context, request *trackerv1.ContainsReque
 	}
 	response := &trackerv1.ContainsResponse{Found: make([]bool, len(calls))}
 	if len(calls) == 0 {
-		_, err := s.executor.Call(trackerv1.Data_Load_FullMethodName, &trackerv1.LoadRequest{Context: request.GetContext()})
+		_, err := v.Call(trackerv1.Data_Load_FullMethodName, &trackerv1.LoadRequest{Context: request.GetContext()})
 		return response, err
 	}
 	flight := query.Calls(calls...)
-	s.executor.Run(ctx, flight)
+	v.Run(ctx, flight)
 	if err := flight.Err(); err != nil {
 		return nil, err
 	}

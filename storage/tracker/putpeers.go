@@ -23,9 +23,10 @@ func (s *Service) PutPeers(ctx context.Context, request *trackerv1.PutPeersReque
 		return nil, invalid("changes must hold at most %d, not %d", maxChanges, n)
 	}
 	response := &trackerv1.PutPeersResponse{Results: make([]*trackerv1.PeerChangeResult, len(request.GetChanges()))}
-	changes := s.collapse(request.GetChanges())
+	changes := collapse(request.GetChanges())
+	v := s.begin()
 	for chunk := range slices.Chunk(changes, chunkSize) {
-		s.putChunk(ctx, chunk)
+		v.putChunk(ctx, chunk)
 	}
 	for _, c := range changes {
 		result := &trackerv1.PeerChangeResult{Affected: c.affected}
@@ -57,7 +58,7 @@ type peerKey struct {
 }
 
 // collapse joins changes of the same peer to the last one.
-func (s *Service) collapse(all []*trackerv1.PeerChange) []*change {
+func collapse(all []*trackerv1.PeerChange) []*change {
 	byKey := make(map[peerKey]*change, len(all))
 	changes := make([]*change, 0, len(all))
 	for i, one := range all {
@@ -88,7 +89,7 @@ func comparePeers(a, b *trackerv1.PeerChange) int {
 }
 
 // prepare makes the change's calls anew; a call is used once.
-func (c *change) prepare(s *Service) error {
+func (c *change) prepare(v view) error {
 	one := c.last
 	peers := []*trackerv1.Peer{one.GetPeer()}
 	if one.GetPeer() == nil {
@@ -100,14 +101,14 @@ func (c *change) prepare(s *Service) error {
 	var err error
 	switch one.GetKind() {
 	case trackerv1.PeerChange_PUT:
-		main, err = s.put(one.GetInfoHash(), peers, one.GetIsSeeder(), one.GetHostValues())
+		main, err = v.put(one.GetInfoHash(), peers, one.GetIsSeeder(), one.GetHostValues())
 	case trackerv1.PeerChange_DELETE:
 		var call *query.Call
-		call, err = s.executor.Call(trackerv1.Swarms_DeletePeer_FullMethodName, &trackerv1.DeletePeerRequest{
+		call, err = v.Call(trackerv1.Swarms_DeletePeer_FullMethodName, &trackerv1.DeletePeerRequest{
 			InfoHash: one.GetInfoHash(), Peer: one.GetPeer(), IsSeeder: one.GetIsSeeder(), HostValues: one.GetHostValues()})
 		main = &plain{list: []*query.Call{call}}
 	case trackerv1.PeerChange_GRADUATE:
-		main, err = s.graduation(one.GetInfoHash(), peers, one.GetHostValues())
+		main, err = v.graduation(one.GetInfoHash(), peers, one.GetHostValues())
 		counted = 1
 	default:
 		err = invalid("kind is unknown")
@@ -116,15 +117,15 @@ func (c *change) prepare(s *Service) error {
 		return err
 	}
 	c.write = append(c.write, main)
-	return c.addCounts(s, c.graduations-counted)
+	return c.addCounts(v, c.graduations-counted)
 }
 
 // addCounts adds the downloads of graduations that were replaced by a later change.
-func (c *change) addCounts(s *Service, n int) error {
-	if s.settings.Load().GetCountOn() == countGraduated || n <= 0 {
+func (c *change) addCounts(v view, n int) error {
+	if v.settings.GetCountOn() == countGraduated || n <= 0 {
 		return nil
 	}
-	g := &graduation{service: s, hash: c.last.GetInfoHash(), values: c.last.GetHostValues()}
+	g := &graduation{view: v, hash: c.last.GetInfoHash(), values: c.last.GetHostValues()}
 	for range n {
 		call, err := g.countCall()
 		if err != nil || call == nil {
@@ -146,11 +147,11 @@ func (u *uncounted) finish(ctx context.Context) (*int64, error) {
 
 // putChunk runs the changes as one transaction; if the database refuses it, one by one, so that only
 // the bad ones fail.
-func (s *Service) putChunk(ctx context.Context, chunk []*change) {
+func (v view) putChunk(ctx context.Context, chunk []*change) {
 	var all []*query.Call
 	var good []*change
 	for _, c := range chunk {
-		if c.err = c.prepare(s); c.err == nil {
+		if c.err = c.prepare(v); c.err == nil {
 			good = append(good, c)
 			all = append(all, c.write.calls()...)
 		}
@@ -159,22 +160,22 @@ func (s *Service) putChunk(ctx context.Context, chunk []*change) {
 		return
 	}
 	flight := query.Calls(all...)
-	s.executor.Run(ctx, flight)
+	v.Run(ctx, flight)
 	if !refused(flight.Err()) || len(good) == 1 {
-		s.finishChunk(ctx, good)
+		v.finishChunk(ctx, good)
 		return
 	}
 	for _, c := range good {
-		if c.err = c.prepare(s); c.err != nil {
+		if c.err = c.prepare(v); c.err != nil {
 			continue
 		}
-		s.executor.Run(ctx, query.Calls(c.write.calls()...))
+		v.Run(ctx, query.Calls(c.write.calls()...))
 		c.affected, c.err = c.write.finish(ctx)
 	}
 }
 
 // finishChunk does what is left of graduations: all in one round trip, each a transaction of its own.
-func (s *Service) finishChunk(ctx context.Context, chunk []*change) {
+func (v view) finishChunk(ctx context.Context, chunk []*change) {
 	flight := &query.Flight{}
 	rests := map[*change][]*query.Call{}
 	for _, c := range chunk {
@@ -192,7 +193,7 @@ func (s *Service) finishChunk(ctx context.Context, chunk []*change) {
 	if len(rests) == 0 {
 		return
 	}
-	s.executor.Run(ctx, flight)
+	v.Run(ctx, flight)
 	for c, rest := range rests {
 		c.err = partial(query.Group(rest).Err())
 	}

@@ -22,33 +22,33 @@ type counts struct {
 
 // count prepares the counting of swarms. One swarm is counted by its own statements, which touch
 // only its rows; several by one statement where the operator gave it.
-func (s *Service) count(hashes [][]byte) (*counts, error) {
+func (v view) count(hashes [][]byte) (*counts, error) {
 	c := &counts{hashes: hashes}
-	alive := timestamppb.New(s.executor.Now().Add(-s.lifetime()))
-	single := s.configured(trackerv1.Operations_SwarmCount_FullMethodName)
-	if s.configured(trackerv1.Operations_PeerScrape_FullMethodName) && (len(hashes) > 1 || !single) {
+	alive := timestamppb.New(v.Now().Add(-v.lifetime()))
+	single := v.configured(trackerv1.Operations_SwarmCount_FullMethodName)
+	if v.configured(trackerv1.Operations_PeerScrape_FullMethodName) && (len(hashes) > 1 || !single) {
 		var err error
-		c.scrape, err = s.executor.Call(trackerv1.Operations_PeerScrape_FullMethodName,
+		c.scrape, err = v.Call(trackerv1.Operations_PeerScrape_FullMethodName,
 			&trackerv1.PeerScrapeParameters{InfoHashes: hashes, AliveSince: alive})
 		return c, err
 	}
 	for _, hash := range hashes {
-		call, err := s.executor.Call(trackerv1.Operations_SwarmCount_FullMethodName,
+		call, err := v.Call(trackerv1.Operations_SwarmCount_FullMethodName,
 			&trackerv1.SwarmCountParameters{InfoHash: hash, AliveSince: alive})
 		if err != nil {
 			return nil, err
 		}
 		c.peers = append(c.peers, call)
 	}
-	return c, s.addDownloads(c)
+	return c, v.addDownloads(c)
 }
 
-func (s *Service) addDownloads(c *counts) error {
-	if !s.configured(trackerv1.Operations_DownloadsGet_FullMethodName) {
+func (v view) addDownloads(c *counts) error {
+	if !v.configured(trackerv1.Operations_DownloadsGet_FullMethodName) {
 		return nil
 	}
 	for _, hash := range c.hashes {
-		call, err := s.executor.Call(trackerv1.Operations_DownloadsGet_FullMethodName, &trackerv1.DownloadsGetParameters{InfoHash: hash})
+		call, err := v.Call(trackerv1.Operations_DownloadsGet_FullMethodName, &trackerv1.DownloadsGetParameters{InfoHash: hash})
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (c *counts) scraped() []*trackerv1.Swarm {
 
 // ScrapeSwarm implements the method of the API.
 func (s *Service) ScrapeSwarm(ctx context.Context, request *trackerv1.ScrapeSwarmRequest) (*trackerv1.Swarm, error) {
-	swarms, err := s.scrape(ctx, [][]byte{request.GetInfoHash()})
+	swarms, err := s.begin().scrape(ctx, [][]byte{request.GetInfoHash()})
 	if err != nil {
 		return nil, err
 	}
@@ -116,41 +116,43 @@ func (s *Service) ScrapeSwarms(ctx context.Context, request *trackerv1.ScrapeSwa
 	if len(request.GetInfoHashes()) == 0 {
 		return &trackerv1.ScrapeSwarmsResponse{}, nil
 	}
-	swarms, err := s.scrape(ctx, request.GetInfoHashes())
+	swarms, err := s.begin().scrape(ctx, request.GetInfoHashes())
 	if err != nil {
 		return nil, err
 	}
 	return &trackerv1.ScrapeSwarmsResponse{Swarms: swarms}, nil
 }
 
-func (s *Service) scrape(ctx context.Context, hashes [][]byte) ([]*trackerv1.Swarm, error) {
-	c, err := s.count(hashes)
+func (v view) scrape(ctx context.Context, hashes [][]byte) ([]*trackerv1.Swarm, error) {
+	c, err := v.count(hashes)
 	if err != nil {
 		return nil, err
 	}
-	s.executor.Run(ctx, query.Calls(c.calls()...))
+	v.Run(ctx, query.Calls(c.calls()...))
 	return c.swarms()
 }
 
 // ScrapeFamily implements the method of the API.
 func (s *Service) ScrapeFamily(ctx context.Context, request *trackerv1.ScrapeFamilyRequest) (*trackerv1.Swarm, error) {
-	if !s.configured(trackerv1.Operations_FamilyCount_FullMethodName) {
-		swarm, err := s.ScrapeSwarm(ctx, &trackerv1.ScrapeSwarmRequest{InfoHash: request.GetInfoHash()})
-		if err == nil {
-			swarm.BothFamilies = true
+	v := s.begin()
+	if !v.configured(trackerv1.Operations_FamilyCount_FullMethodName) {
+		swarms, err := v.scrape(ctx, [][]byte{request.GetInfoHash()})
+		if err != nil {
+			return nil, err
 		}
-		return swarm, err
+		swarms[0].BothFamilies = true
+		return swarms[0], nil
 	}
-	call, err := s.executor.Call(trackerv1.Operations_FamilyCount_FullMethodName, &trackerv1.FamilyCountParameters{
-		InfoHash: request.GetInfoHash(), IsV6: request.GetV6(), AliveSince: timestamppb.New(s.executor.Now().Add(-s.lifetime()))})
+	call, err := v.Call(trackerv1.Operations_FamilyCount_FullMethodName, &trackerv1.FamilyCountParameters{
+		InfoHash: request.GetInfoHash(), IsV6: request.GetV6(), AliveSince: timestamppb.New(v.Now().Add(-v.lifetime()))})
 	if err != nil {
 		return nil, err
 	}
 	c := &counts{hashes: [][]byte{request.GetInfoHash()}, peers: []*query.Call{call}}
-	if err := s.addDownloads(c); err != nil {
+	if err := v.addDownloads(c); err != nil {
 		return nil, err
 	}
-	s.executor.Run(ctx, query.Calls(c.calls()...))
+	v.Run(ctx, query.Calls(c.calls()...))
 	swarms, err := c.swarms()
 	if err != nil {
 		return nil, err

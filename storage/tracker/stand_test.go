@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
@@ -76,6 +77,9 @@ var plain = queries{
 // A stand is a service over a database of its own.
 type stand struct {
 	t        testing.TB
+	contract *operation.Contract
+	executor *query.Executor
+	settings *trackerv1.Settings
 	service  *tracker.Service
 	pool     *database.Pool
 	registry *prometheus.Registry
@@ -95,16 +99,12 @@ func open(t testing.TB, with setup) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts := maps.Clone(plain)
-	maps.Copy(texts, with.more)
-	byKey := map[string]query.Source{}
-	for key, text := range texts {
-		byKey[key] = query.Source{SQL: text}
+	settings := &trackerv1.Settings{PeerLifetime: durationpb.New(time.Hour), GcInterval: durationpb.New(time.Hour), GcLimit: 1000,
+		PrometheusReportingInterval: durationpb.New(time.Hour), CountOn: "completed", MetricsPrefix: "mochi"}
+	if with.settings != nil {
+		with.settings(settings)
 	}
-	set, problems := query.CompileSet(contract, query.Sources{ByKey: byKey})
-	if err := problems.Err(); err != nil {
-		t.Fatal(err)
-	}
+	set := compile(t, contract, with.more, settings)
 	s := &stand{t: t, registry: prometheus.NewRegistry(), conn: testdb.Conn(t, dsn)}
 	t.Cleanup(func() { _ = s.conn.Close(context.Background()) })
 	if s.pool, err = database.Open(database.Options{ConnString: dsn}); err != nil {
@@ -112,14 +112,39 @@ func open(t testing.TB, with setup) *stand {
 	}
 	t.Cleanup(s.pool.Close)
 	describe(t, s.pool, set)
-	settings := &trackerv1.Settings{PeerLifetime: durationpb.New(time.Hour), GcInterval: durationpb.New(time.Hour), GcLimit: 1000,
-		PrometheusReportingInterval: durationpb.New(time.Hour), CountOn: "completed", MetricsPrefix: "mochi"}
-	if with.settings != nil {
-		with.settings(settings)
-	}
-	s.service = tracker.New(query.NewExecutor(contract, set, s.pool, nil, nil), settings, slog.New(slog.DiscardHandler), s.registry)
+	s.contract, s.executor, s.settings = contract, query.NewExecutor(contract, set, s.pool, nil, nil), settings
+	s.service = tracker.New(s.executor, settings, slog.New(slog.DiscardHandler), s.registry)
 	t.Cleanup(s.service.Close)
 	return s
+}
+
+// compile makes a set of the ordinary queries and more.
+func compile(t testing.TB, contract *operation.Contract, more queries, settings *trackerv1.Settings) *query.Set {
+	t.Helper()
+	texts := maps.Clone(plain)
+	maps.Copy(texts, more)
+	byKey := map[string]query.Source{}
+	for key, text := range texts {
+		byKey[key] = query.Source{SQL: text}
+	}
+	set, problems := query.CompileSet(contract, query.Sources{ByKey: byKey, Settings: map[string]proto.Message{tracker.Section: settings}})
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// reload puts other queries and settings into effect, as the storage does it.
+func (s *stand) reload(more queries, change func(*trackerv1.Settings)) {
+	s.t.Helper()
+	settings := proto.Clone(s.settings).(*trackerv1.Settings)
+	if change != nil {
+		change(settings)
+	}
+	set := compile(s.t, s.contract, more, settings)
+	describe(s.t, s.pool, set)
+	s.executor.Use(set)
+	s.service.Reloaded()
 }
 
 func describe(t testing.TB, pool *database.Pool, set *query.Set) {

@@ -7,12 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
-
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 )
-
-var every1ms, every1h = durationpb.New(time.Millisecond), durationpb.New(time.Hour)
 
 func TestStatistics(t *testing.T) {
 	s := open(t, setup{more: queries{hashesQuery: countHashes}, settings: every(time.Millisecond, 1000)})

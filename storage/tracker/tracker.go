@@ -7,11 +7,7 @@
 package tracker
 
 import (
-	"context"
 	"log/slog"
-	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,77 +28,37 @@ type Service struct {
 	trackerv1.UnimplementedDataServer
 
 	executor *query.Executor
-	settings atomic.Pointer[trackerv1.Settings]
 	logger   *slog.Logger
 	metrics  *metrics
-
-	work   sync.WaitGroup
-	cancel context.CancelFunc
+	schedule schedule
 }
 
-// New makes the service. The settings must hold a value in every field, as the configuration's
-// defaults give. The metrics are registered with registerer.
+// New makes the service. The metrics are registered with registerer, under the prefix that the settings
+// name; calls take their settings from the set in use, where they must hold a value in every field, as
+// the configuration's defaults give.
 func New(executor *query.Executor, settings *trackerv1.Settings, logger *slog.Logger, registerer prometheus.Registerer) *Service {
 	s := &Service{executor: executor, logger: logger, metrics: newMetrics(settings.GetMetricsPrefix(), registerer)}
-	s.settings.Store(settings)
+	s.schedule.tasks = s.tasks()
 	return s
 }
 
-// Reload takes new settings: calls that are under way finish with the old ones, and the background
-// work starts anew. The prefix of the metrics stays; changing it needs a restart.
-func (s *Service) Reload(settings *trackerv1.Settings) {
-	s.Close()
-	s.settings.Store(settings)
-	s.Start()
+// A view is what one call works with from its begin to its end: the operator's queries and settings as
+// they were together when it began. All that composes calls is a method of it, so that a reload in the
+// middle of a call cannot show.
+type view struct {
+	*query.Snapshot
+	settings *trackerv1.Settings
 }
 
-// Start begins the background work: the collection of stale peers and the statistics.
-func (s *Service) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	if s.configured(trackerv1.Operations_GC_FullMethodName) {
-		s.repeat(ctx, s.settings.Load().GetGcInterval().AsDuration(), 0.1, s.collect)
-	} else if s.configured(trackerv1.Swarms_PutPeer_FullMethodName) {
-		s.logger.Warn("no gc_query is configured: peers never expire", "key", "tracker.gc_query")
-	}
-	if interval := s.settings.Load().GetPrometheusReportingInterval().AsDuration(); interval > 0 && s.configured(trackerv1.Operations_PeerCount_FullMethodName) {
-		if err := s.metrics.showInfoHashes(s.configured(trackerv1.Operations_InfoHashCount_FullMethodName)); err != nil {
-			s.logger.Error("the gauge of info hashes cannot be shown", "error", err.Error())
-		}
-		s.repeat(ctx, interval, 0, s.observe)
-	}
+func (s *Service) begin() view {
+	snapshot := s.executor.Begin()
+	settings, _ := snapshot.Settings(Section).(*trackerv1.Settings)
+	return view{Snapshot: snapshot, settings: settings}
 }
 
-// Close stops the background work and waits for it. It may be called more than once, and without
-// Start.
-func (s *Service) Close() {
-	if s.cancel != nil {
-		s.cancel()
-	}
-	s.work.Wait()
-}
+func (v view) configured(method string) bool { return v.Statement(method) != nil }
 
-// repeat runs the work first after one interval, then one interval after each end, so that runs
-// never overlap. jitter is the part of the interval by which several nodes spread their runs.
-func (s *Service) repeat(ctx context.Context, interval time.Duration, jitter float64, work func(context.Context)) {
-	s.work.Go(func() {
-		for {
-			pause := time.Duration(float64(interval) * (1 + jitter*(2*rand.Float64()-1)))
-			timer := time.NewTimer(pause)
-			select {
-			case <-ctx.Done():
-				timer.Stop()
-				return
-			case <-timer.C:
-				work(ctx)
-			}
-		}
-	})
-}
-
-func (s *Service) configured(method string) bool { return s.executor.Statement(method) != nil }
-
-func (s *Service) lifetime() time.Duration { return s.settings.Load().GetPeerLifetime().AsDuration() }
+func (v view) lifetime() time.Duration { return v.settings.GetPeerLifetime().AsDuration() }
 
 func invalid(format string, args ...any) error {
 	return fault.New(fault.InvalidArgument, "", format, args...)

@@ -48,16 +48,16 @@ func (w writes) finish(ctx context.Context) (*int64, error) {
 	return &sum, firstErr
 }
 
-func (s *Service) writeOf(action trackerv1.Action, hash []byte, peers []*trackerv1.Peer, values *trackerv1.HostValues) (write, error) {
+func (v view) writeOf(action trackerv1.Action, hash []byte, peers []*trackerv1.Peer, values *trackerv1.HostValues) (write, error) {
 	switch action {
 	case trackerv1.Action_NONE:
 		return writes{}, nil
 	case trackerv1.Action_PUT_LEECHER, trackerv1.Action_PUT_SEEDER:
-		return s.put(hash, peers, action == trackerv1.Action_PUT_SEEDER, values)
+		return v.put(hash, peers, action == trackerv1.Action_PUT_SEEDER, values)
 	case trackerv1.Action_GRADUATE:
-		return s.graduation(hash, peers, values)
+		return v.graduation(hash, peers, values)
 	case trackerv1.Action_REMOVE:
-		return s.removal(hash, peers, values)
+		return v.removal(hash, peers, values)
 	}
 	return nil, invalid("action is unknown")
 }
@@ -90,10 +90,10 @@ func (p *plain) finish(context.Context) (*int64, error) {
 	return &sum, nil
 }
 
-func (s *Service) put(hash []byte, peers []*trackerv1.Peer, seeder bool, values *trackerv1.HostValues) (write, error) {
+func (v view) put(hash []byte, peers []*trackerv1.Peer, seeder bool, values *trackerv1.HostValues) (write, error) {
 	p := &plain{}
 	for _, peer := range peers {
-		call, err := s.executor.Call(trackerv1.Swarms_PutPeer_FullMethodName,
+		call, err := v.Call(trackerv1.Swarms_PutPeer_FullMethodName,
 			&trackerv1.PutPeerRequest{InfoHash: hash, Peer: peer, IsSeeder: seeder, HostValues: values})
 		if err != nil {
 			return nil, err
@@ -104,11 +104,11 @@ func (s *Service) put(hash []byte, peers []*trackerv1.Peer, seeder bool, values 
 }
 
 // removal deletes a peer in both roles.
-func (s *Service) removal(hash []byte, peers []*trackerv1.Peer, values *trackerv1.HostValues) (write, error) {
+func (v view) removal(hash []byte, peers []*trackerv1.Peer, values *trackerv1.HostValues) (write, error) {
 	p := &plain{mustExist: true}
 	for _, peer := range peers {
 		for _, seeder := range []bool{true, false} {
-			call, err := s.executor.Call(trackerv1.Swarms_DeletePeer_FullMethodName,
+			call, err := v.Call(trackerv1.Swarms_DeletePeer_FullMethodName,
 				&trackerv1.DeletePeerRequest{InfoHash: hash, Peer: peer, IsSeeder: seeder, HostValues: values})
 			if err != nil {
 				return nil, err
@@ -124,11 +124,12 @@ func (s *Service) RemovePeer(ctx context.Context, request *trackerv1.RemovePeerR
 	if request.GetPeer() == nil {
 		return nil, invalid("peer is missing")
 	}
-	w, err := s.removal(request.GetInfoHash(), []*trackerv1.Peer{request.GetPeer()}, request.GetHostValues())
+	v := s.begin()
+	w, err := v.removal(request.GetInfoHash(), []*trackerv1.Peer{request.GetPeer()}, request.GetHostValues())
 	if err != nil {
 		return nil, err
 	}
-	s.executor.Run(ctx, query.Calls(w.calls()...))
+	v.Run(ctx, query.Calls(w.calls()...))
 	affected, err := w.finish(ctx)
 	if err != nil {
 		return nil, err
@@ -141,27 +142,27 @@ func (s *Service) RemovePeer(ctx context.Context, request *trackerv1.RemovePeerR
 // second, when it is known that a leecher was promoted. Peers that were no leechers are stored as
 // seeders in the second.
 type graduation struct {
-	service *Service
-	hash    []byte
-	peers   []*trackerv1.Peer
-	values  *trackerv1.HostValues
+	view   view
+	hash   []byte
+	peers  []*trackerv1.Peer
+	values *trackerv1.HostValues
 
 	promote  []*query.Call
 	count    *query.Call
 	promoted *bool
 }
 
-func (s *Service) graduation(hash []byte, peers []*trackerv1.Peer, values *trackerv1.HostValues) (*graduation, error) {
-	g := &graduation{service: s, hash: hash, peers: peers, values: values}
+func (v view) graduation(hash []byte, peers []*trackerv1.Peer, values *trackerv1.HostValues) (*graduation, error) {
+	g := &graduation{view: v, hash: hash, peers: peers, values: values}
 	for _, peer := range peers {
-		call, err := s.executor.Call(trackerv1.Operations_PeerGraduate_FullMethodName,
+		call, err := v.Call(trackerv1.Operations_PeerGraduate_FullMethodName,
 			&trackerv1.PeerGraduateParameters{InfoHash: hash, Peer: peer, HostValues: values})
 		if err != nil {
 			return nil, err
 		}
 		g.promote = append(g.promote, call)
 	}
-	if s.settings.Load().GetCountOn() == countGraduated {
+	if v.settings.GetCountOn() == countGraduated {
 		return g, nil
 	}
 	var err error
@@ -174,10 +175,10 @@ const countGraduated = "graduated"
 
 // countCall returns the call that counts a download; nil if downloads are not counted.
 func (g *graduation) countCall() (*query.Call, error) {
-	if !g.service.configured(trackerv1.Operations_DownloadsInc_FullMethodName) {
+	if !g.view.configured(trackerv1.Operations_DownloadsInc_FullMethodName) {
 		return nil, nil
 	}
-	return g.service.executor.Call(trackerv1.Operations_DownloadsInc_FullMethodName,
+	return g.view.Call(trackerv1.Operations_DownloadsInc_FullMethodName,
 		&trackerv1.DownloadsIncParameters{InfoHash: g.hash, HostValues: g.values})
 }
 
@@ -194,7 +195,7 @@ func (g *graduation) finish(ctx context.Context) (*int64, error) {
 		return affected, err
 	}
 	flight := query.Calls(rest...)
-	g.service.executor.Run(ctx, flight)
+	g.view.Run(ctx, flight)
 	return affected, partial(flight.Err())
 }
 
@@ -222,7 +223,7 @@ func (g *graduation) rest() (calls []*query.Call, affected *int64, err error) {
 			some = true
 			continue
 		}
-		put, err := g.service.executor.Call(trackerv1.Swarms_PutPeer_FullMethodName,
+		put, err := g.view.Call(trackerv1.Swarms_PutPeer_FullMethodName,
 			&trackerv1.PutPeerRequest{InfoHash: g.hash, Peer: g.peers[i], IsSeeder: true, HostValues: g.values})
 		if err != nil {
 			return nil, nil, err
@@ -232,7 +233,7 @@ func (g *graduation) rest() (calls []*query.Call, affected *int64, err error) {
 	if known {
 		affected, g.promoted = &sum, &some
 	}
-	if g.service.settings.Load().GetCountOn() == countGraduated && (some || !known) {
+	if g.view.settings.GetCountOn() == countGraduated && (some || !known) {
 		count, err := g.countCall()
 		if err != nil {
 			return nil, nil, err
@@ -249,11 +250,12 @@ func (s *Service) GraduateLeecher(ctx context.Context, request *trackerv1.Gradua
 	if request.GetPeer() == nil {
 		return nil, invalid("peer is missing")
 	}
-	g, err := s.graduation(request.GetInfoHash(), []*trackerv1.Peer{request.GetPeer()}, request.GetHostValues())
+	v := s.begin()
+	g, err := v.graduation(request.GetInfoHash(), []*trackerv1.Peer{request.GetPeer()}, request.GetHostValues())
 	if err != nil {
 		return nil, err
 	}
-	s.executor.Run(ctx, query.Calls(g.calls()...))
+	v.Run(ctx, query.Calls(g.calls()...))
 	if _, err := g.finish(ctx); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ package pluginv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -22,6 +23,71 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// How a reload ended.
+type ReloadOutcome int32
+
+const (
+	// There was none since the start.
+	ReloadOutcome_NONE ReloadOutcome = 0
+	// The file's content was taken over.
+	ReloadOutcome_APPLIED ReloadOutcome = 1
+	// The file's content is what was in use already; it was checked against the database again.
+	ReloadOutcome_UNCHANGED ReloadOutcome = 2
+	// The set before is in use again.
+	ReloadOutcome_ROLLED_BACK ReloadOutcome = 3
+	// The file, or one of its queries, has problems; nothing was changed.
+	ReloadOutcome_REJECTED ReloadOutcome = 4
+	// It could not be checked, because the database does not answer; nothing was changed.
+	ReloadOutcome_FAILED ReloadOutcome = 5
+)
+
+// Enum value maps for ReloadOutcome.
+var (
+	ReloadOutcome_name = map[int32]string{
+		0: "NONE",
+		1: "APPLIED",
+		2: "UNCHANGED",
+		3: "ROLLED_BACK",
+		4: "REJECTED",
+		5: "FAILED",
+	}
+	ReloadOutcome_value = map[string]int32{
+		"NONE":        0,
+		"APPLIED":     1,
+		"UNCHANGED":   2,
+		"ROLLED_BACK": 3,
+		"REJECTED":    4,
+		"FAILED":      5,
+	}
+)
+
+func (x ReloadOutcome) Enum() *ReloadOutcome {
+	p := new(ReloadOutcome)
+	*p = x
+	return p
+}
+
+func (x ReloadOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReloadOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_mortise_plugin_v1_plugin_proto_enumTypes[0].Descriptor()
+}
+
+func (ReloadOutcome) Type() protoreflect.EnumType {
+	return &file_mortise_plugin_v1_plugin_proto_enumTypes[0]
+}
+
+func (x ReloadOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReloadOutcome.Descriptor instead.
+func (ReloadOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_mortise_plugin_v1_plugin_proto_rawDescGZIP(), []int{0}
+}
 
 type HealthResponse_State int32
 
@@ -61,11 +127,11 @@ func (x HealthResponse_State) String() string {
 }
 
 func (HealthResponse_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_plugin_v1_plugin_proto_enumTypes[0].Descriptor()
+	return file_mortise_plugin_v1_plugin_proto_enumTypes[1].Descriptor()
 }
 
 func (HealthResponse_State) Type() protoreflect.EnumType {
-	return &file_mortise_plugin_v1_plugin_proto_enumTypes[0]
+	return &file_mortise_plugin_v1_plugin_proto_enumTypes[1]
 }
 
 func (x HealthResponse_State) Number() protoreflect.EnumNumber {
@@ -75,6 +141,55 @@ func (x HealthResponse_State) Number() protoreflect.EnumNumber {
 // Deprecated: Use HealthResponse_State.Descriptor instead.
 func (HealthResponse_State) EnumDescriptor() ([]byte, []int) {
 	return file_mortise_plugin_v1_plugin_proto_rawDescGZIP(), []int{3, 0}
+}
+
+type Problem_Severity int32
+
+const (
+	Problem_INFO    Problem_Severity = 0
+	Problem_WARNING Problem_Severity = 1
+	Problem_ERROR   Problem_Severity = 2
+)
+
+// Enum value maps for Problem_Severity.
+var (
+	Problem_Severity_name = map[int32]string{
+		0: "INFO",
+		1: "WARNING",
+		2: "ERROR",
+	}
+	Problem_Severity_value = map[string]int32{
+		"INFO":    0,
+		"WARNING": 1,
+		"ERROR":   2,
+	}
+)
+
+func (x Problem_Severity) Enum() *Problem_Severity {
+	p := new(Problem_Severity)
+	*p = x
+	return p
+}
+
+func (x Problem_Severity) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Problem_Severity) Descriptor() protoreflect.EnumDescriptor {
+	return file_mortise_plugin_v1_plugin_proto_enumTypes[2].Descriptor()
+}
+
+func (Problem_Severity) Type() protoreflect.EnumType {
+	return &file_mortise_plugin_v1_plugin_proto_enumTypes[2]
+}
+
+func (x Problem_Severity) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Problem_Severity.Descriptor instead.
+func (Problem_Severity) EnumDescriptor() ([]byte, []int) {
+	return file_mortise_plugin_v1_plugin_proto_rawDescGZIP(), []int{8, 0}
 }
 
 type InfoRequest struct {
@@ -126,6 +241,8 @@ type InfoResponse struct {
 	Server string `protobuf:"bytes,4,opt,name=server,proto3" json:"server,omitempty"`
 	// How statements are sent: "prepared", or "unprepared" behind a pooler that needs it.
 	StatementMode string `protobuf:"bytes,5,opt,name=statement_mode,json=statementMode,proto3" json:"statement_mode,omitempty"`
+	// The query set in use.
+	Config        *ConfigState `protobuf:"bytes,6,opt,name=config,proto3" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -195,6 +312,13 @@ func (x *InfoResponse) GetStatementMode() string {
 	return ""
 }
 
+func (x *InfoResponse) GetConfig() *ConfigState {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
 type HealthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -235,7 +359,12 @@ type HealthResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	State HealthResponse_State   `protobuf:"varint,1,opt,name=state,proto3,enum=mortise.plugin.v1.HealthResponse_State" json:"state,omitempty"`
 	// Why it is not serving; empty when it is.
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What an operator should know although calls are answered: since when reloads have failed, and
+	// the first problems of the file with their lines. Empty when all is well.
+	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	// The query set in use.
+	Config        *ConfigState `protobuf:"bytes,4,opt,name=config,proto3" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +411,20 @@ func (x *HealthResponse) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *HealthResponse) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *HealthResponse) GetConfig() *ConfigState {
+	if x != nil {
+		return x.Config
+	}
+	return nil
 }
 
 type MetricsRequest struct {
@@ -365,22 +508,418 @@ func (x *MetricsResponse) GetText() []byte {
 	return nil
 }
 
+type ReloadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Go back to the query set before instead. The file is then left alone until it changes, or until a
+	// reload is asked for.
+	Rollback      bool `protobuf:"varint,1,opt,name=rollback,proto3" json:"rollback,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadRequest) Reset() {
+	*x = ReloadRequest{}
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadRequest) ProtoMessage() {}
+
+func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
+func (*ReloadRequest) Descriptor() ([]byte, []int) {
+	return file_mortise_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReloadRequest) GetRollback() bool {
+	if x != nil {
+		return x.Rollback
+	}
+	return false
+}
+
+type ReloadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether what was asked for is in use now.
+	Applied bool `protobuf:"varint,1,opt,name=applied,proto3" json:"applied,omitempty"`
+	// Everything that was found in the file, warnings included; with an error among them nothing was
+	// changed.
+	Problems []*Problem `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"`
+	// The generation in use after this call.
+	Generation int64 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	// What happened, in a sentence.
+	Message       string        `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	Outcome       ReloadOutcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=mortise.plugin.v1.ReloadOutcome" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadResponse) Reset() {
+	*x = ReloadResponse{}
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadResponse) ProtoMessage() {}
+
+func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
+func (*ReloadResponse) Descriptor() ([]byte, []int) {
+	return file_mortise_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReloadResponse) GetApplied() bool {
+	if x != nil {
+		return x.Applied
+	}
+	return false
+}
+
+func (x *ReloadResponse) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *ReloadResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *ReloadResponse) GetOutcome() ReloadOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ReloadOutcome_NONE
+}
+
+// Something that an operator should know or repair.
+type Problem struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Severity Problem_Severity       `protobuf:"varint,1,opt,name=severity,proto3,enum=mortise.plugin.v1.Problem_Severity" json:"severity,omitempty"`
+	// The short stable name of the check that found it.
+	Rule string `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	// The place in the operator's files; line and column count from 1, 0 is unknown.
+	File   string `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
+	Line   int32  `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`
+	Column int32  `protobuf:"varint,5,opt,name=column,proto3" json:"column,omitempty"`
+	// The YAML key concerned: tracker.peer.add_query.
+	Key     string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	Message string `protobuf:"bytes,7,opt,name=message,proto3" json:"message,omitempty"`
+	// What to do about it.
+	Fix           string `protobuf:"bytes,8,opt,name=fix,proto3" json:"fix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Problem) Reset() {
+	*x = Problem{}
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Problem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Problem) ProtoMessage() {}
+
+func (x *Problem) ProtoReflect() protoreflect.Message {
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Problem.ProtoReflect.Descriptor instead.
+func (*Problem) Descriptor() ([]byte, []int) {
+	return file_mortise_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Problem) GetSeverity() Problem_Severity {
+	if x != nil {
+		return x.Severity
+	}
+	return Problem_INFO
+}
+
+func (x *Problem) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Problem) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Problem) GetLine() int32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *Problem) GetColumn() int32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *Problem) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Problem) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Problem) GetFix() string {
+	if x != nil {
+		return x.Fix
+	}
+	return ""
+}
+
+// Which query set is in use.
+type ConfigState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Counts the sets that took over since the start, from 1; a rollback counts, too.
+	Generation int64 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	// SHA-256 of the file's content, followed by that of the files it includes, in hexadecimal: what
+	// `cat queries.yaml included.sql | sha256sum` prints.
+	Hash string `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	// When it took over.
+	LoadedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=loaded_at,json=loadedAt,proto3" json:"loaded_at,omitempty"`
+	// The file it was read from.
+	File string `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	// How the last reload ended; not set if there was none.
+	LastReload    *LastReload `protobuf:"bytes,5,opt,name=last_reload,json=lastReload,proto3" json:"last_reload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigState) Reset() {
+	*x = ConfigState{}
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigState) ProtoMessage() {}
+
+func (x *ConfigState) ProtoReflect() protoreflect.Message {
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigState.ProtoReflect.Descriptor instead.
+func (*ConfigState) Descriptor() ([]byte, []int) {
+	return file_mortise_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ConfigState) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *ConfigState) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *ConfigState) GetLoadedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LoadedAt
+	}
+	return nil
+}
+
+func (x *ConfigState) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *ConfigState) GetLastReload() *LastReload {
+	if x != nil {
+		return x.LastReload
+	}
+	return nil
+}
+
+type LastReload struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Outcome ReloadOutcome          `protobuf:"varint,1,opt,name=outcome,proto3,enum=mortise.plugin.v1.ReloadOutcome" json:"outcome,omitempty"`
+	At      *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// When the unbroken row of failures began that this one belongs to; not set if it did not fail.
+	FailingSince *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=failing_since,json=failingSince,proto3" json:"failing_since,omitempty"`
+	Message      string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	// The first problems.
+	Problems      []*Problem `protobuf:"bytes,5,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LastReload) Reset() {
+	*x = LastReload{}
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LastReload) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LastReload) ProtoMessage() {}
+
+func (x *LastReload) ProtoReflect() protoreflect.Message {
+	mi := &file_mortise_plugin_v1_plugin_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LastReload.ProtoReflect.Descriptor instead.
+func (*LastReload) Descriptor() ([]byte, []int) {
+	return file_mortise_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *LastReload) GetOutcome() ReloadOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ReloadOutcome_NONE
+}
+
+func (x *LastReload) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *LastReload) GetFailingSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FailingSince
+	}
+	return nil
+}
+
+func (x *LastReload) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *LastReload) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
 var File_mortise_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_mortise_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\x1emortise/plugin/v1/plugin.proto\x12\x11mortise.plugin.v1\"\r\n" +
-	"\vInfoRequest\"\x9d\x01\n" +
+	"\x1emortise/plugin/v1/plugin.proto\x12\x11mortise.plugin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\r\n" +
+	"\vInfoRequest\"\xd5\x01\n" +
 	"\fInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\x05R\bprotocol\x12\x18\n" +
 	"\adomains\x18\x03 \x03(\tR\adomains\x12\x16\n" +
 	"\x06server\x18\x04 \x01(\tR\x06server\x12%\n" +
-	"\x0estatement_mode\x18\x05 \x01(\tR\rstatementMode\"\x0f\n" +
-	"\rHealthRequest\"\xaa\x01\n" +
+	"\x0estatement_mode\x18\x05 \x01(\tR\rstatementMode\x126\n" +
+	"\x06config\x18\x06 \x01(\v2\x1e.mortise.plugin.v1.ConfigStateR\x06config\"\x0f\n" +
+	"\rHealthRequest\"\xf6\x01\n" +
 	"\x0eHealthResponse\x12=\n" +
 	"\x05state\x18\x01 \x01(\x0e2'.mortise.plugin.v1.HealthResponse.StateR\x05state\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"A\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\x126\n" +
+	"\x06config\x18\x04 \x01(\v2\x1e.mortise.plugin.v1.ConfigStateR\x06config\"A\n" +
 	"\x05State\x12\f\n" +
 	"\bDEGRADED\x10\x00\x12\v\n" +
 	"\aSERVING\x10\x01\x12\x11\n" +
@@ -389,11 +928,59 @@ const file_mortise_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06CLOSED\x10\x03\"\x10\n" +
 	"\x0eMetricsRequest\"%\n" +
 	"\x0fMetricsResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\fR\x04text2\xf2\x01\n" +
+	"\x04text\x18\x01 \x01(\fR\x04text\"+\n" +
+	"\rReloadRequest\x12\x1a\n" +
+	"\brollback\x18\x01 \x01(\bR\brollback\"\xd8\x01\n" +
+	"\x0eReloadResponse\x12\x18\n" +
+	"\aapplied\x18\x01 \x01(\bR\aapplied\x126\n" +
+	"\bproblems\x18\x02 \x03(\v2\x1a.mortise.plugin.v1.ProblemR\bproblems\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x03 \x01(\x03R\n" +
+	"generation\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x12:\n" +
+	"\aoutcome\x18\x05 \x01(\x0e2 .mortise.plugin.v1.ReloadOutcomeR\aoutcome\"\x8a\x02\n" +
+	"\aProblem\x12?\n" +
+	"\bseverity\x18\x01 \x01(\x0e2#.mortise.plugin.v1.Problem.SeverityR\bseverity\x12\x12\n" +
+	"\x04rule\x18\x02 \x01(\tR\x04rule\x12\x12\n" +
+	"\x04file\x18\x03 \x01(\tR\x04file\x12\x12\n" +
+	"\x04line\x18\x04 \x01(\x05R\x04line\x12\x16\n" +
+	"\x06column\x18\x05 \x01(\x05R\x06column\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03key\x12\x18\n" +
+	"\amessage\x18\a \x01(\tR\amessage\x12\x10\n" +
+	"\x03fix\x18\b \x01(\tR\x03fix\",\n" +
+	"\bSeverity\x12\b\n" +
+	"\x04INFO\x10\x00\x12\v\n" +
+	"\aWARNING\x10\x01\x12\t\n" +
+	"\x05ERROR\x10\x02\"\xce\x01\n" +
+	"\vConfigState\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x03R\n" +
+	"generation\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\tR\x04hash\x127\n" +
+	"\tloaded_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bloadedAt\x12\x12\n" +
+	"\x04file\x18\x04 \x01(\tR\x04file\x12>\n" +
+	"\vlast_reload\x18\x05 \x01(\v2\x1d.mortise.plugin.v1.LastReloadR\n" +
+	"lastReload\"\x87\x02\n" +
+	"\n" +
+	"LastReload\x12:\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2 .mortise.plugin.v1.ReloadOutcomeR\aoutcome\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12?\n" +
+	"\rfailing_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ffailingSince\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x126\n" +
+	"\bproblems\x18\x05 \x03(\v2\x1a.mortise.plugin.v1.ProblemR\bproblems*`\n" +
+	"\rReloadOutcome\x12\b\n" +
+	"\x04NONE\x10\x00\x12\v\n" +
+	"\aAPPLIED\x10\x01\x12\r\n" +
+	"\tUNCHANGED\x10\x02\x12\x0f\n" +
+	"\vROLLED_BACK\x10\x03\x12\f\n" +
+	"\bREJECTED\x10\x04\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x052\xc1\x02\n" +
 	"\x06Plugin\x12G\n" +
 	"\x04Info\x12\x1e.mortise.plugin.v1.InfoRequest\x1a\x1f.mortise.plugin.v1.InfoResponse\x12M\n" +
 	"\x06Health\x12 .mortise.plugin.v1.HealthRequest\x1a!.mortise.plugin.v1.HealthResponse\x12P\n" +
-	"\aMetrics\x12!.mortise.plugin.v1.MetricsRequest\x1a\".mortise.plugin.v1.MetricsResponseBCZAgithub.com/mortise-storage/mortise/api/mortise/plugin/v1;pluginv1b\x06proto3"
+	"\aMetrics\x12!.mortise.plugin.v1.MetricsRequest\x1a\".mortise.plugin.v1.MetricsResponse\x12M\n" +
+	"\x06Reload\x12 .mortise.plugin.v1.ReloadRequest\x1a!.mortise.plugin.v1.ReloadResponseBCZAgithub.com/mortise-storage/mortise/api/mortise/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_mortise_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -407,30 +994,51 @@ func file_mortise_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_mortise_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_mortise_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mortise_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_mortise_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_mortise_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_mortise_plugin_v1_plugin_proto_goTypes = []any{
-	(HealthResponse_State)(0), // 0: mortise.plugin.v1.HealthResponse.State
-	(*InfoRequest)(nil),       // 1: mortise.plugin.v1.InfoRequest
-	(*InfoResponse)(nil),      // 2: mortise.plugin.v1.InfoResponse
-	(*HealthRequest)(nil),     // 3: mortise.plugin.v1.HealthRequest
-	(*HealthResponse)(nil),    // 4: mortise.plugin.v1.HealthResponse
-	(*MetricsRequest)(nil),    // 5: mortise.plugin.v1.MetricsRequest
-	(*MetricsResponse)(nil),   // 6: mortise.plugin.v1.MetricsResponse
+	(ReloadOutcome)(0),            // 0: mortise.plugin.v1.ReloadOutcome
+	(HealthResponse_State)(0),     // 1: mortise.plugin.v1.HealthResponse.State
+	(Problem_Severity)(0),         // 2: mortise.plugin.v1.Problem.Severity
+	(*InfoRequest)(nil),           // 3: mortise.plugin.v1.InfoRequest
+	(*InfoResponse)(nil),          // 4: mortise.plugin.v1.InfoResponse
+	(*HealthRequest)(nil),         // 5: mortise.plugin.v1.HealthRequest
+	(*HealthResponse)(nil),        // 6: mortise.plugin.v1.HealthResponse
+	(*MetricsRequest)(nil),        // 7: mortise.plugin.v1.MetricsRequest
+	(*MetricsResponse)(nil),       // 8: mortise.plugin.v1.MetricsResponse
+	(*ReloadRequest)(nil),         // 9: mortise.plugin.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 10: mortise.plugin.v1.ReloadResponse
+	(*Problem)(nil),               // 11: mortise.plugin.v1.Problem
+	(*ConfigState)(nil),           // 12: mortise.plugin.v1.ConfigState
+	(*LastReload)(nil),            // 13: mortise.plugin.v1.LastReload
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_mortise_plugin_v1_plugin_proto_depIdxs = []int32{
-	0, // 0: mortise.plugin.v1.HealthResponse.state:type_name -> mortise.plugin.v1.HealthResponse.State
-	1, // 1: mortise.plugin.v1.Plugin.Info:input_type -> mortise.plugin.v1.InfoRequest
-	3, // 2: mortise.plugin.v1.Plugin.Health:input_type -> mortise.plugin.v1.HealthRequest
-	5, // 3: mortise.plugin.v1.Plugin.Metrics:input_type -> mortise.plugin.v1.MetricsRequest
-	2, // 4: mortise.plugin.v1.Plugin.Info:output_type -> mortise.plugin.v1.InfoResponse
-	4, // 5: mortise.plugin.v1.Plugin.Health:output_type -> mortise.plugin.v1.HealthResponse
-	6, // 6: mortise.plugin.v1.Plugin.Metrics:output_type -> mortise.plugin.v1.MetricsResponse
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	12, // 0: mortise.plugin.v1.InfoResponse.config:type_name -> mortise.plugin.v1.ConfigState
+	1,  // 1: mortise.plugin.v1.HealthResponse.state:type_name -> mortise.plugin.v1.HealthResponse.State
+	12, // 2: mortise.plugin.v1.HealthResponse.config:type_name -> mortise.plugin.v1.ConfigState
+	11, // 3: mortise.plugin.v1.ReloadResponse.problems:type_name -> mortise.plugin.v1.Problem
+	0,  // 4: mortise.plugin.v1.ReloadResponse.outcome:type_name -> mortise.plugin.v1.ReloadOutcome
+	2,  // 5: mortise.plugin.v1.Problem.severity:type_name -> mortise.plugin.v1.Problem.Severity
+	14, // 6: mortise.plugin.v1.ConfigState.loaded_at:type_name -> google.protobuf.Timestamp
+	13, // 7: mortise.plugin.v1.ConfigState.last_reload:type_name -> mortise.plugin.v1.LastReload
+	0,  // 8: mortise.plugin.v1.LastReload.outcome:type_name -> mortise.plugin.v1.ReloadOutcome
+	14, // 9: mortise.plugin.v1.LastReload.at:type_name -> google.protobuf.Timestamp
+	14, // 10: mortise.plugin.v1.LastReload.failing_since:type_name -> google.protobuf.Timestamp
+	11, // 11: mortise.plugin.v1.LastReload.problems:type_name -> mortise.plugin.v1.Problem
+	3,  // 12: mortise.plugin.v1.Plugin.Info:input_type -> mortise.plugin.v1.InfoRequest
+	5,  // 13: mortise.plugin.v1.Plugin.Health:input_type -> mortise.plugin.v1.HealthRequest
+	7,  // 14: mortise.plugin.v1.Plugin.Metrics:input_type -> mortise.plugin.v1.MetricsRequest
+	9,  // 15: mortise.plugin.v1.Plugin.Reload:input_type -> mortise.plugin.v1.ReloadRequest
+	4,  // 16: mortise.plugin.v1.Plugin.Info:output_type -> mortise.plugin.v1.InfoResponse
+	6,  // 17: mortise.plugin.v1.Plugin.Health:output_type -> mortise.plugin.v1.HealthResponse
+	8,  // 18: mortise.plugin.v1.Plugin.Metrics:output_type -> mortise.plugin.v1.MetricsResponse
+	10, // 19: mortise.plugin.v1.Plugin.Reload:output_type -> mortise.plugin.v1.ReloadResponse
+	16, // [16:20] is the sub-list for method output_type
+	12, // [12:16] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_mortise_plugin_v1_plugin_proto_init() }
@@ -443,8 +1051,8 @@ func file_mortise_plugin_v1_plugin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mortise_plugin_v1_plugin_proto_rawDesc), len(file_mortise_plugin_v1_plugin_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   6,
+			NumEnums:      3,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

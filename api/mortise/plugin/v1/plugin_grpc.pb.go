@@ -24,6 +24,7 @@ const (
 	Plugin_Info_FullMethodName    = "/mortise.plugin.v1.Plugin/Info"
 	Plugin_Health_FullMethodName  = "/mortise.plugin.v1.Plugin/Health"
 	Plugin_Metrics_FullMethodName = "/mortise.plugin.v1.Plugin/Metrics"
+	Plugin_Reload_FullMethodName  = "/mortise.plugin.v1.Plugin/Reload"
 )
 
 // PluginClient is the client API for Plugin service.
@@ -39,6 +40,10 @@ type PluginClient interface {
 	// Metrics returns all metrics in Prometheus' text format, for hosts that have an endpoint of
 	// their own.
 	Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsResponse, error)
+	// Reload puts the operator's file into effect as it is now, or goes back to the query set that was
+	// in use before: as a whole or not at all, while calls are answered. What is wrong with the file is
+	// part of the answer and no error. FAILED_PRECONDITION if there is no file, or nothing to go back to.
+	Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error)
 }
 
 type pluginClient struct {
@@ -79,6 +84,16 @@ func (c *pluginClient) Metrics(ctx context.Context, in *MetricsRequest, opts ...
 	return out, nil
 }
 
+func (c *pluginClient) Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReloadResponse)
+	err := c.cc.Invoke(ctx, Plugin_Reload_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PluginServer is the server API for Plugin service.
 // All implementations must embed UnimplementedPluginServer
 // for forward compatibility.
@@ -92,6 +107,10 @@ type PluginServer interface {
 	// Metrics returns all metrics in Prometheus' text format, for hosts that have an endpoint of
 	// their own.
 	Metrics(context.Context, *MetricsRequest) (*MetricsResponse, error)
+	// Reload puts the operator's file into effect as it is now, or goes back to the query set that was
+	// in use before: as a whole or not at all, while calls are answered. What is wrong with the file is
+	// part of the answer and no error. FAILED_PRECONDITION if there is no file, or nothing to go back to.
+	Reload(context.Context, *ReloadRequest) (*ReloadResponse, error)
 	mustEmbedUnimplementedPluginServer()
 }
 
@@ -110,6 +129,9 @@ func (UnimplementedPluginServer) Health(context.Context, *HealthRequest) (*Healt
 }
 func (UnimplementedPluginServer) Metrics(context.Context, *MetricsRequest) (*MetricsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Metrics not implemented")
+}
+func (UnimplementedPluginServer) Reload(context.Context, *ReloadRequest) (*ReloadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Reload not implemented")
 }
 func (UnimplementedPluginServer) mustEmbedUnimplementedPluginServer() {}
 func (UnimplementedPluginServer) testEmbeddedByValue()                {}
@@ -186,6 +208,24 @@ func _Plugin_Metrics_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Plugin_Reload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReloadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PluginServer).Reload(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Plugin_Reload_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PluginServer).Reload(ctx, req.(*ReloadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Plugin_ServiceDesc is the grpc.ServiceDesc for Plugin service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -204,6 +244,10 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Metrics",
 			Handler:    _Plugin_Metrics_Handler,
+		},
+		{
+			MethodName: "Reload",
+			Handler:    _Plugin_Reload_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
