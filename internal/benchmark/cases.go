@@ -69,6 +69,9 @@ func (b *bench) consider(c *workload.Case, op *operation.Operation) {
 	case c.Consumes && !b.options.Place.scratch():
 		b.note("%s deletes rows that were there before, so it is measured only in a scratch", s.result.Subject)
 		return
+	case c.Stays && !b.options.Place.scratch():
+		b.note("%s leaves counts behind that nothing removes, so it is measured only in a scratch", s.result.Name())
+		return
 	case !c.Direct && !b.serves(c.Method):
 		return
 	}

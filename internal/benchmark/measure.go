@@ -138,7 +138,10 @@ func (b *bench) rounds(ctx context.Context, c *selected, meter Meter) error {
 		}
 		l := load{callers: c.result.Callers, duration: b.options.Duration / time.Duration(b.options.Rounds), rate: b.options.Rate}
 		if k == 0 {
-			l.duration, l.rate = b.options.Warmup, 0
+			l.duration = b.options.Warmup
+		}
+		if k == 0 || c.Alone { // nobody calls periodic work at a rate
+			l.rate = 0
 		}
 		for _, i := range order(len(b.sides), k) {
 			r, err := b.sides[i].run(ctx, c.Case, l, firstTurn(c, k), most[i])

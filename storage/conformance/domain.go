@@ -14,6 +14,9 @@ type Domain struct {
 	// Bind makes the suite for a storage that is reached over conn. settings is the message of the
 	// section's settings. The error says that it is of another type.
 	Bind func(conn grpc.ClientConnInterface, settings proto.Message) (*Suite, error)
+	// Steady returns settings with which other people's rows do not age into another state while a case
+	// runs that compares totals; nil if they cannot.
+	Steady func(settings proto.Message) proto.Message
 }
 
 // Domains returns all domains that have a suite. A further domain is one more entry here.

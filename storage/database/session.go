@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -262,5 +263,36 @@ func plainConnectError(err error) error {
 	if errors.As(err, &pgErr) {
 		return fmt.Errorf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
 	}
+	if isConnectError(err) {
+		return fmt.Errorf("%w (check that the server runs, and that connection_string is right)", &unreachable{cause: err})
+	}
 	return err
+}
+
+// unreachable is a ConnectError in one line. The driver's has a line for each attempt, and makes two for
+// each address: with and without TLS.
+type unreachable struct{ cause error }
+
+func (u *unreachable) Unwrap() error { return u.cause }
+
+func (u *unreachable) Error() string {
+	_, attempts, several := strings.Cut(u.cause.Error(), "`:\n")
+	if !several {
+		_, single, found := strings.Cut(u.cause.Error(), "`: ")
+		if !found {
+			return u.cause.Error()
+		}
+		return single
+	}
+	var reasons []string
+	for line := range strings.Lines(attempts) {
+		line = strings.TrimSpace(line)
+		if _, reason, found := strings.Cut(line, "): "); found { // behind "address (host): "
+			line = reason
+		}
+		if !slices.Contains(reasons, line) {
+			reasons = append(reasons, line)
+		}
+	}
+	return strings.Join(reasons, "; ")
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/mortise-storage/mortise/storage"
 	"github.com/mortise-storage/mortise/storage/database"
@@ -173,6 +174,14 @@ func (r *rollback) use(ctx context.Context, sources query.Sources) (ok bool, err
 		return false, nil
 	}
 	return false, err
+}
+
+// configure serves a section with other settings from now on.
+func (r *rollback) configure(ctx context.Context, section string, settings proto.Message) error {
+	r.config.Settings = maps.Clone(r.config.Settings)
+	r.config.Settings[section] = settings
+	r.config.Sources.Settings = r.config.Settings
+	return r.renew(ctx)
 }
 
 // leaveOut returns the sources without one.

@@ -196,7 +196,7 @@ func (r *run) domains(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d := newDomainRun(r, domain.Section, suite)
+		d := newDomainRun(r, domain, suite)
 		r.report.Domains = append(r.report.Domains, d.found)
 		if err := d.verify(ctx); err != nil {
 			return err

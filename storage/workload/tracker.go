@@ -38,7 +38,7 @@ func (Tracker) New(plan Plan) Data {
 	if plan.Size > 0 && plan.Has(trackerv1.Swarms_PutPeer_FullMethodName) {
 		d.peers = plan.Size
 	}
-	if plan.Size > 0 && plan.Has(trackerv1.Operations_DownloadsInc_FullMethodName) {
+	if plan.Size > 0 && !plan.Tidy && plan.Has(trackerv1.Operations_DownloadsInc_FullMethodName) {
 		d.counters = d.swarms.count() / 2
 	}
 	if plan.Size > 0 && plan.Has(trackerv1.Operations_DataAdd_FullMethodName) {

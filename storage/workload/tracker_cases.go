@@ -119,7 +119,7 @@ func (d *trackerData) peerWrites() []*Case {
 		return Turn{Before: []Request{d.put(p, false, timeless)}, After: d.removal(p),
 			Call: Request{Method: trackerv1.Operations_PeerGraduate_FullMethodName, Message: &trackerv1.PeerGraduateParameters{InfoHash: p.hash, Peer: p.message()}}}
 	}}
-	count := &Case{Method: trackerv1.Operations_DownloadsInc_FullMethodName, Direct: true, Writes: true, Turn: func(n int64) Turn {
+	count := &Case{Method: trackerv1.Operations_DownloadsInc_FullMethodName, Direct: true, Writes: true, Stays: true, Turn: func(n int64) Turn {
 		return Turn{Call: d.increment(d.anySwarm("inc", n))}
 	}}
 	return d.loadedOnly([]*Case{refresh}, []*Case{fresh, remove, graduate, count})

@@ -54,6 +54,7 @@ func (d *trackerData) announces() []*Case {
 		return Turn{Before: []Request{d.put(p, n%2 == 0, timeless)}, After: d.removal(p)}, p, trackerv1.Action_REMOVE
 	})
 	started.Bounded, completed.Bounded, stopped.Bounded = true, true, true
+	completed.Stays = d.plan.Has(trackerv1.Operations_DownloadsInc_FullMethodName)
 	return d.loadedOnly([]*Case{known}, []*Case{started, completed, stopped})
 }
 
@@ -89,7 +90,8 @@ func (d *trackerData) peerMethods() []*Case {
 		return Turn{Before: []Request{d.put(p, n%2 == 0, timeless)}, After: d.removal(p),
 			Call: Request{Method: remove, Message: &trackerv1.RemovePeerRequest{InfoHash: p.hash, Peer: p.message()}}}
 	}}
-	graduation := &Case{Method: graduate, Writes: true, Bounded: true, Differ: tell, Turn: func(n int64) Turn {
+	counts := d.plan.Has(trackerv1.Operations_DownloadsInc_FullMethodName)
+	graduation := &Case{Method: graduate, Writes: true, Bounded: true, Stays: counts, Differ: tell, Turn: func(n int64) Turn {
 		p := d.passing(forGraduateLeecher, n)
 		return Turn{Before: []Request{d.put(p, false, timeless)}, After: d.removal(p),
 			Call: Request{Method: graduate, Message: &trackerv1.GraduateLeecherRequest{InfoHash: p.hash, Peer: p.message()}}}

@@ -38,6 +38,8 @@ type Plan struct {
 	Now time.Time
 	// Settings is the settings message of the section; nil if it has none.
 	Settings proto.Message
+	// Tidy says that nothing may be stored but what operations can remove again.
+	Tidy bool
 	// Has says whether the operator gave a query for the operation that a method declares.
 	Has func(method string) bool
 }
@@ -93,6 +95,8 @@ type Case struct {
 	// Writes says that rows are changed, Consumes that rows are removed which the case did not put
 	// there itself.
 	Writes, Consumes bool
+	// Stays says that a call leaves something behind that no operation removes, such as a counter.
+	Stays bool
 	// MayBeAbsent says that NOT_FOUND is an ordinary answer.
 	MayBeAbsent bool
 	// Bounded says that turns have something to be done before or after them.

@@ -92,7 +92,7 @@ func svg(p *plot.Plot, width, height vg.Length, label string) (template.HTML, er
 
 // logDurations makes an axis logarithmic, in microseconds, with readable marks.
 func logDurations(axis *plot.Axis) {
-	axis.Min, axis.Max = axis.Min/1.1, axis.Max*1.1
+	axis.Min, axis.Max = axis.Min/1.2, axis.Max*1.2
 	axis.Scale = plot.LogScale{}
 	axis.Tick.Marker = plot.TickerFunc(func(low, high float64) []plot.Tick {
 		var ticks []plot.Tick

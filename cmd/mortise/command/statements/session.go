@@ -55,7 +55,7 @@ func (s *Session) open(ctx context.Context, options database.Options) (err error
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return fmt.Errorf("no connection to %s: it took too long", s.Target)
 		}
-		return fmt.Errorf("%w; check that the database runs and that connection_string is right", err)
+		return err
 	}
 	s.Server, err = s.conn.Server(ctx)
 	return err
