@@ -38,7 +38,9 @@ build: ## build the plugin and the example tracker into bin/
 
 test: postgresql check-generated ## run every test of every module, with the race detector, and short fuzzing
 	@scripts/install cc pgbouncer
-	$(GO) test -race -timeout 20m -coverpkg=./storage/... -coverprofile=coverage.out ./...
+	$(GO) test -race -timeout 30m -coverpkg=./storage/... -coverprofile=coverage.out $$($(GO) list ./... | grep -v /mutation/defaultset)
+	@# Every mutant of the default queries: minutes, and many times that with the race detector.
+	$(GO) test -count=1 -v -timeout 20m ./storage/mutation/defaultset
 	cd examples && $(GO) test -race -tags '$(NOC)' -timeout 10m ./...
 	cd tools && $(GO) build -o /dev/null ./...
 	scripts/fuzz $(FUZZTIME)

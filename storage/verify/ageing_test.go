@@ -8,13 +8,13 @@ import (
 	"github.com/mortise-storage/mortise/storage/verify"
 )
 
-// Hundreds of other people's peers become stale each second while totals are compared.
+// The set's peer_lifetime is 31m. Hundreds of other people's peers become stale each second while totals are compared.
 func TestBesideRowsThatAge(t *testing.T) {
 	set := querySetNamed(t, "mochi-corrected")
 	config := set.config(t)
 	testdb.Exec(t, config.Connection, `INSERT INTO mo_peers
 		SELECT sha224(int4send(i % 500)), sha224(int4send(i)), '10.0.0.0'::inet + i, 6881, i % 3 = 0, false,
-			(now() AT TIME ZONE 'utc') - interval '30 minutes' + i * interval '2 ms' FROM generate_series(1, 30000) AS i`)
+			(now() AT TIME ZONE 'utc') - interval '31 minutes' + i * interval '2 ms' FROM generate_series(1, 30000) AS i`)
 	before := contents(t, config.Connection)
 	report, err := verify.Run(t.Context(), config, verify.Options{Only: regexp.MustCompile("gc|Stats")})
 	if err != nil {

@@ -8,6 +8,9 @@
 // other sessions that write meanwhile must not show in them. The price is that a write to a row that
 // another session changed meanwhile is refused; the case is then run again in a new transaction.
 //
+// Time goes on beside the transaction: a case about totals that fails is run again with settings under
+// which other people's rows do not age meanwhile, and counts as what it is then.
+//
 // Where triggers or functions reach outside of the database, or to see calls race on several
 // connections, a run can use a schema of its own instead, which is dropped in the end (see scratch.go).
 //

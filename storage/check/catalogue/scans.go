@@ -25,8 +25,12 @@ type lookup struct {
 // checkScans reports tables that a request has to read as a whole, although it looks for a key: in the
 // plan with sequential scans ruled out, those that are left have no index to go by. A small table makes
 // no difference to that plan, so the rule holds before there are rows.
+//
+// A query that leaves out a parameter of the row's identity is not looked at: that is reported already, and
+// an index for what is left would serve the mistake.
 func (c *checker) checkScans(r *reading) {
-	if !ofRequests(r.op) {
+	incomplete := slices.ContainsFunc(r.op.Parameters, func(p *parameter) bool { return p.Identity() && !r.statement.Uses(p.Name) })
+	if !ofRequests(r.op) || incomplete {
 		return
 	}
 	r.plan.Walk(func(n *explain.Node) {
