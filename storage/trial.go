@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,8 @@ type TrialOptions struct {
 	Logger   *slog.Logger
 	// Transaction says how the transaction begins.
 	Transaction database.TransactionOptions
+	// Clock replaces the system's clock; nil is that.
+	Clock func() time.Time
 	// Schema is a script that is run inside the transaction first.
 	Schema string
 }
@@ -99,7 +102,7 @@ func (t *Trial) open(ctx context.Context, options TrialOptions) error {
 	if t.problems = append(t.problems, found...); t.problems.Err() != nil {
 		return t.problems
 	}
-	t.executor = query.NewExecutor(t.contract, t.original, t.transaction, nil, nil)
+	t.executor = query.NewExecutor(t.contract, t.original, t.transaction, nil, options.Clock)
 	return t.serve(logger)
 }
 

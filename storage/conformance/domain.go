@@ -12,8 +12,9 @@ type Domain struct {
 	// Section is the section's name in the contract.
 	Section string
 	// Bind makes the suite for a storage that is reached over conn. settings is the message of the
-	// section's settings. The error says that it is of another type.
-	Bind func(conn grpc.ClientConnInterface, settings proto.Message) (*Suite, error)
+	// section's settings. The error says that it is of another type. clock is the storage's, or nil if it
+	// cannot be stopped.
+	Bind func(conn grpc.ClientConnInterface, settings proto.Message, clock *Clock) (*Suite, error)
 	// Steady returns settings with which other people's rows do not age into another state while a case
 	// runs that compares totals; nil if they cannot.
 	Steady func(settings proto.Message) proto.Message

@@ -14,7 +14,7 @@ import (
 // suiteOf binds a domain to nothing: what it is made of can be looked at.
 func suiteOf(t *testing.T, d Domain) *Suite {
 	t.Helper()
-	suite, err := d.Bind(nil, &trackerv1.Settings{})
+	suite, err := d.Bind(nil, &trackerv1.Settings{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestDomainsAreSections(t *testing.T) {
 			}
 		}
 	}
-	if _, err := trackerDomain().Bind(nil, &emptypb.Empty{}); err == nil {
+	if _, err := trackerDomain().Bind(nil, &emptypb.Empty{}, nil); err == nil {
 		t.Error("another domain's settings were taken")
 	}
 }

@@ -15,6 +15,8 @@ type Tracker struct {
 	Database trackerv1.DatabaseClient
 	// PeerLifetime is the age at which the storage takes a peer for stale; 30 minutes if zero.
 	PeerLifetime time.Duration
+	// Clock is the storage's clock; nil if it cannot be stopped.
+	Clock *Clock
 }
 
 func (s *Tracker) lifetime() time.Duration {
@@ -63,6 +65,9 @@ const (
 	// many.
 	CountsAlive  Capability = "counts_alive"
 	ScrapesAlive Capability = "scrapes_alive"
+	// ClockStops: the storage's clock can be stopped, so there can be a peer of exactly the age at which
+	// it becomes stale.
+	ClockStops Capability = "clock_stops"
 	// KVOverwrite: storing under an existing key replaces its value.
 	KVOverwrite Capability = "kv_overwrite"
 	// KVNull: a key without a value can be told from one whose value is empty.
@@ -153,7 +158,11 @@ func (c swarmCase) bind() Case[*Tracker] {
 	return Case[*Tracker]{
 		Name: c.name, Operations: c.on, Says: c.says, Exclusive: c.exclusive,
 		Needs: append([]Capability{PeersServed}, c.needs...),
-		Run:   func(ctx context.Context, t T, s *Tracker) { c.run(newSwarm(ctx, t, s)) },
+		Run: func(ctx context.Context, t T, s *Tracker) {
+			w := newSwarm(ctx, t, s)
+			defer w.end()
+			c.run(w)
+		},
 	}
 }
 

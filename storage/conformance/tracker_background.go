@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -39,6 +40,19 @@ func gcCases() []swarmCase {
 				w.put(leecher, t)
 				w.collect()
 				w.expect(peers{q, s}, peers{p, r, t})
+			}},
+		{name: "gc deletes a peer of exactly the cutoff, and none that is younger", on: keys(gcQuery), says: deletes, needs: []Capability{Collects, ClockStops}, exclusive: true,
+			run: func(w *swarm) {
+				at, goOn := w.tracker.Clock.stop()
+				w.later(goOn)
+				old, young := peer4(), peer4()
+				w.putSeen(at.Add(-w.tracker.lifetime()), leecher, old)
+				w.putSeen(at.Add(-w.tracker.lifetime()+time.Second), leecher, young)
+				w.collect()
+				w.collected(leecher, old)
+				if !w.stillThere(leecher, young) {
+					w.t.Errorf("a peer that is a second younger than the cutoff was collected")
+				}
 			}},
 		{name: "gc deletes only the stale peers of a swarm", on: keys(gcQuery), says: keeps, needs: needs, exclusive: true,
 			run: func(w *swarm) {

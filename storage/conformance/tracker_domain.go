@@ -13,14 +13,14 @@ import (
 )
 
 func trackerDomain() Domain {
-	return Domain{Section: "tracker", Steady: steadyTracker, Bind: func(conn grpc.ClientConnInterface, settings proto.Message) (*Suite, error) {
+	return Domain{Section: "tracker", Steady: steadyTracker, Bind: func(conn grpc.ClientConnInterface, settings proto.Message, clock *Clock) (*Suite, error) {
 		typed, ok := settings.(*trackerv1.Settings)
 		if !ok {
 			return nil, fmt.Errorf("the settings of the section tracker are of type %T", settings)
 		}
 		return trackerSuite(&Tracker{
 			Swarms: trackerv1.NewSwarmsClient(conn), Data: trackerv1.NewDataClient(conn), Database: trackerv1.NewDatabaseClient(conn),
-			PeerLifetime: typed.GetPeerLifetime().AsDuration(),
+			PeerLifetime: typed.GetPeerLifetime().AsDuration(), Clock: clock,
 		}), nil
 	}}
 }
@@ -99,6 +99,8 @@ var trackerAbilities = map[Capability]Ability{
 		Fix: "compare the column of timestamps with @alive_since"},
 	ScrapesAlive: {Choice: true, Rule: "T06", Operations: keys(peerScrape), Says: "a stale peer is not counted in a scrape of several swarms before it is collected",
 		Fix: "compare the column of timestamps with @alive_since"},
+	ClockStops: {Choice: true, Operations: keys(gcQuery), Says: "the service's clock can be stopped, as only a test of its own can",
+		Fix: "nothing: this is about who asks, and not about the queries"},
 	KVOverwrite: {Rule: "T10", Operations: keys(dataAdd), Says: "storing under an existing key replaces its value",
 		Fix: "write ON CONFLICT ... DO UPDATE SET instead of DO NOTHING"},
 	KVNull: {Choice: true, Operations: keys(dataAdd, dataGet), Says: "a key without a value can be told from one whose value is empty",

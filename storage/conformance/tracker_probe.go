@@ -72,6 +72,7 @@ var trackerProbes = []probe{
 		w.put(leecher, some(20)...)
 		return w.picked(seeder) > 2
 	}},
+	{finds: ClockStops, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool { return w.tracker.Clock != nil }},
 	{finds: HidesStale, on: []Capability{PeersServed}, has: func(w *swarm, _ *shelf) bool {
 		w.putAt(w.stale(), leecher, peer4())
 		return len(w.list(&trackerv1.AnnouncePeersRequest{Want: 5})) == 0

@@ -36,6 +36,17 @@ type swarm struct {
 	t       T
 	tracker *Tracker
 	hash    []byte
+	// ends is what has to be done when the case is over.
+	ends []func()
+}
+
+// later has something done when the case is over.
+func (w *swarm) later(end func()) { w.ends = append(w.ends, end) }
+
+func (w *swarm) end() {
+	for _, end := range w.ends {
+		end()
+	}
 }
 
 // newSwarm returns a swarm that nobody knows.
@@ -112,9 +123,15 @@ func (w *swarm) put(role bool, list ...*trackerv1.Peer) {
 // putAt stores a peer that was last seen some time ago.
 func (w *swarm) putAt(ago time.Duration, role bool, p *trackerv1.Peer) {
 	w.t.Helper()
-	request := &trackerv1.PutPeerRequest{InfoHash: w.hash, Peer: p, IsSeeder: role, Created: timestamppb.New(time.Now().Add(-ago))}
+	w.putSeen(time.Now().Add(-ago), role, p)
+}
+
+// putSeen stores a peer that was last seen at a certain time.
+func (w *swarm) putSeen(at time.Time, role bool, p *trackerv1.Peer) {
+	w.t.Helper()
+	request := &trackerv1.PutPeerRequest{InfoHash: w.hash, Peer: p, IsSeeder: role, Created: timestamppb.New(at)}
 	if _, err := w.client().PutPeer(w.ctx, request); err != nil {
-		w.t.Fatalf("PutPeer of %s, seen %s ago: %v", name(p), ago, err)
+		w.t.Fatalf("PutPeer of %s, seen at %s: %v", name(p), at, err)
 	}
 }
 

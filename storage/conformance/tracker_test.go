@@ -176,7 +176,8 @@ func open(t *testing.T, set querySet, without map[string][]string) (subject *con
 	}
 	settings := config.Storage.Settings["tracker"].(*trackerv1.Settings)
 	settings.GcLimit = 25 // so that the cases see more than one chunk
-	opened, err := storage.Open(t.Context(), config.Storage, storage.Options{Quiet: true})
+	clock := &conformance.Clock{}
+	opened, err := storage.Open(t.Context(), config.Storage, storage.Options{Quiet: true, Clock: clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +197,6 @@ func open(t *testing.T, set querySet, without map[string][]string) (subject *con
 	conn := opened.Conn()
 	return &conformance.Tracker{
 		Swarms: trackerv1.NewSwarmsClient(conn), Data: trackerv1.NewDataClient(conn), Database: trackerv1.NewDatabaseClient(conn),
-		PeerLifetime: settings.GetPeerLifetime().AsDuration(),
+		PeerLifetime: settings.GetPeerLifetime().AsDuration(), Clock: clock,
 	}, removed
 }

@@ -21,11 +21,13 @@ type bench struct {
 }
 
 func openBench(ctx context.Context, domain conformance.Domain, config storage.Config, options Options) (*bench, error) {
+	clock := &conformance.Clock{}
+	options.Trial.Clock = clock.Now
 	trial, err := storage.OpenTrial(ctx, config, options.Trial)
 	if err != nil {
 		return nil, err
 	}
-	suite, err := domain.Bind(trial.Conn(), config.Settings[domain.Section])
+	suite, err := domain.Bind(trial.Conn(), config.Settings[domain.Section], clock)
 	if err != nil {
 		trial.Close()
 		return nil, err

@@ -95,7 +95,7 @@ var smallSuite = []check{
 
 // smallDomain is a domain with some of the small suite.
 func smallDomain(checks ...check) []conformance.Domain {
-	bind := func(conn grpc.ClientConnInterface, _ proto.Message) (*conformance.Suite, error) {
+	bind := func(conn grpc.ClientConnInterface, _ proto.Message, _ *conformance.Clock) (*conformance.Suite, error) {
 		data := trackerv1.NewDataClient(conn)
 		suite := &conformance.Suite{Answers: func(context.Context) error { return nil }}
 		for _, c := range checks {
@@ -238,9 +238,9 @@ func TestShortcutsAreLeftOut(t *testing.T) {
 	shortcuts := map[string][]string{collection: {dataDel}}
 	domains := smallDomain(smallSuite...)
 	plain := domains[0].Bind
-	domains[0].Bind = func(conn grpc.ClientConnInterface, settings proto.Message) (*conformance.Suite, error) {
+	domains[0].Bind = func(conn grpc.ClientConnInterface, settings proto.Message, clock *conformance.Clock) (*conformance.Suite, error) {
 		swarms := trackerv1.NewSwarmsClient(conn)
-		suite, err := plain(conn, settings)
+		suite, err := plain(conn, settings, clock)
 		suite.Shortcuts = shortcuts
 		run := suite.Cases[2].Run
 		suite.Cases[2].Run = func(ctx context.Context, t conformance.T, s conformance.None) {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/mortise-storage/mortise/storage"
+	"github.com/mortise-storage/mortise/storage/conformance"
 	"github.com/mortise-storage/mortise/storage/problem"
 	"github.com/mortise-storage/mortise/storage/query"
 )
@@ -23,10 +24,11 @@ type real struct {
 	// witness is opened when it is first needed.
 	witness *rollback
 	empty   *tape
+	stops   *conformance.Clock
 }
 
 func openReal(ctx context.Context, config storage.Config, options Options) (*real, error) {
-	r := &real{config: config, options: options, empty: newTape()}
+	r := &real{config: config, options: options, empty: newTape(), stops: &conformance.Clock{}}
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
@@ -38,7 +40,7 @@ func (r *real) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opened, err := storage.Open(ctx, r.config, storage.Options{Contract: r.options.Contract, Logger: r.options.Logger, Quiet: true})
+	opened, err := storage.Open(ctx, r.config, storage.Options{Contract: r.options.Contract, Logger: r.options.Logger, Quiet: true, Clock: r.stops.Now})
 	if err != nil {
 		return err
 	}
@@ -64,8 +66,9 @@ func (r *real) NewStream(ctx context.Context, desc *grpc.StreamDesc, method stri
 	return r.conn.NewStream(ctx, desc, method, opts...)
 }
 
-func (r *real) set() *query.Set        { return r.compiled }
-func (r *real) problems() problem.List { return r.found }
+func (r *real) set() *query.Set           { return r.compiled }
+func (r *real) clock() *conformance.Clock { return r.stops }
+func (r *real) problems() problem.List    { return r.found }
 
 func (r *real) tape() *tape {
 	if r.witness != nil {

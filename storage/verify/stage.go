@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mortise-storage/mortise/storage"
+	"github.com/mortise-storage/mortise/storage/conformance"
 	"github.com/mortise-storage/mortise/storage/database"
 	"github.com/mortise-storage/mortise/storage/problem"
 	"github.com/mortise-storage/mortise/storage/query"
@@ -28,6 +29,7 @@ type stage interface {
 	set() *query.Set
 	problems() problem.List
 	tape() *tape
+	clock() *conformance.Clock
 	close()
 }
 
@@ -57,12 +59,14 @@ type rollback struct {
 	options  storage.TrialOptions
 	trial    *storage.Trial
 	recorded *tape
+	stops    *conformance.Clock
 	// ids are the transactions so far.
 	ids []string
 }
 
 func openRollback(ctx context.Context, config storage.Config, options Options) (*rollback, error) {
-	r := &rollback{config: config, recorded: newTape(), options: storage.TrialOptions{Contract: options.Contract, Logger: options.Logger,
+	stops := &conformance.Clock{}
+	r := &rollback{config: config, recorded: newTape(), stops: stops, options: storage.TrialOptions{Contract: options.Contract, Logger: options.Logger, Clock: stops.Now,
 		Transaction: database.TransactionOptions{Isolation: "REPEATABLE READ", Settings: TransactionSettings(options.StatementTimeout)}}}
 	if err := r.open(ctx); err != nil {
 		return nil, err
@@ -106,10 +110,11 @@ func (r *rollback) NewStream(ctx context.Context, desc *grpc.StreamDesc, method 
 	return r.trial.Conn().NewStream(ctx, desc, method, opts...)
 }
 
-func (r *rollback) set() *query.Set        { return r.trial.Set() }
-func (r *rollback) problems() problem.List { return r.trial.Problems() }
-func (r *rollback) tape() *tape            { return r.recorded }
-func (r *rollback) close()                 { r.trial.Close() }
+func (r *rollback) set() *query.Set           { return r.trial.Set() }
+func (r *rollback) problems() problem.List    { return r.trial.Problems() }
+func (r *rollback) tape() *tape               { return r.recorded }
+func (r *rollback) clock() *conformance.Clock { return r.stops }
+func (r *rollback) close()                    { r.trial.Close() }
 
 func (r *rollback) apart(ctx context.Context, work func()) (disturbed string, err error) {
 	for try := 1; ; try++ {

@@ -289,7 +289,7 @@ func (d *domainRun) steadily(ctx context.Context, name string, known conformance
 	section := d.domain.Section
 	original := stage.config.Settings[section]
 	steady := d.domain.Steady(original)
-	suite, err := d.domain.Bind(stage, steady)
+	suite, err := d.domain.Bind(stage, steady, stage.clock())
 	if err != nil {
 		return false, err
 	}

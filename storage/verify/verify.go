@@ -192,7 +192,7 @@ func (r *run) domains(ctx context.Context) error {
 		if !r.stage.set().Serves(domain.Section) {
 			continue
 		}
-		suite, err := domain.Bind(r.stage, r.config.Settings[domain.Section])
+		suite, err := domain.Bind(r.stage, r.config.Settings[domain.Section], r.stage.clock())
 		if err != nil {
 			return err
 		}
