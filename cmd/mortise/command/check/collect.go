@@ -39,12 +39,13 @@ func (c checker) collect(ctx context.Context, l *command.Loaded, logger *slog.Lo
 	f.target = target
 	set, _ := query.CompileSet(l.Contract, l.Config.Storage.Sources)
 	f.queries = len(set.Statements())
-	texts := func(target check.Target) problem.List {
+	texts := func(target check.Target, online bool) problem.List {
 		return check.Texts(check.Input{Contract: l.Contract, Set: set, Sources: l.Config.Storage.Sources, Settings: l.Config.Storage.Settings,
-			Connection: l.Config.Storage.Connection, Given: l.Config.Given, Place: l.Config.Place, Target: target})
+			Connection: l.Config.Storage.Connection, AnnounceInterval: l.Config.AnnounceInterval, Given: l.Config.Given, Place: l.Config.Place,
+			Target: target, Online: online})
 	}
 	if c.offline || l.Config.Storage.Connection == "" {
-		f.problems = merge(wrong, atColumnKeys(check.Merge(l.Problems, texts(target)), l))
+		f.problems = merge(wrong, atColumnKeys(check.Merge(l.Problems, texts(target, false)), l))
 		return f
 	}
 	o := &online{loaded: l, set: set, logger: logger, timeout: c.timeout}
@@ -56,7 +57,7 @@ func (c checker) collect(ctx context.Context, l *command.Loaded, logger *slog.Lo
 	if !given {
 		f.target = o.is
 	}
-	f.problems = merge(wrong, atColumnKeys(check.Merge(slices.Concat(l.Problems, asked), texts(f.target)), l))
+	f.problems = merge(wrong, atColumnKeys(check.Merge(slices.Concat(l.Problems, asked), texts(f.target, !f.failed)), l))
 	return f
 }
 
