@@ -88,7 +88,7 @@ func (r *Report) printFigures(w io.Writer, p terminal.Painter) error {
 }
 
 func (r *Report) printRatios(w io.Writer, p terminal.Painter) error {
-	table := terminal.NewTable(w, "", ">A median", ">B median", ">B/A", "interval", "", "answers")
+	table := terminal.NewTable(w, "", ">A median", ">B median", ">B/A", "interval", "", ">A p99", ">B p99", "answers")
 	kind := ""
 	for _, result := range r.Results {
 		if kind != "" && kind != result.Kind {
@@ -100,12 +100,13 @@ func (r *Report) printRatios(w io.Writer, p terminal.Painter) error {
 			ratio, interval = fmt.Sprintf("%.2f", q.Center), fmt.Sprintf("%.2f … %.2f", q.Low, q.High)
 			verdict = paint(p, q.Verdict)
 		}
-		table.Row(result.Name(), medianOf(p, result.Sides[0]), medianOf(p, result.Sides[1]), p.Bold(ratio), interval, verdict, answers(p, result))
+		table.Row(result.Name(), medianOf(p, result.Sides[0]), medianOf(p, result.Sides[1]), p.Bold(ratio), interval, verdict,
+			tailOf(result.Sides[0]), tailOf(result.Sides[1]), answers(p, result))
 	}
 	if err := table.Print(); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, p.Faint(fmt.Sprintf("B/A is the ratio of median latencies, with an interval of at least %g %%; within %g %% of 1 is no difference",
+	fmt.Fprintln(w, p.Faint(fmt.Sprintf("B/A is the ratio of median latencies, with an interval of at least %g %%; within %g %% of 1 is no difference; p99 is the time that one call in a hundred exceeds",
 		100*r.Conditions.Confidence, 100*r.Conditions.Margin)))
 	return nil
 }
@@ -115,6 +116,15 @@ func medianOf(p terminal.Painter, m *Measured) string {
 		return p.Red("failed")
 	}
 	return Duration(m.P50)
+}
+
+// tailOf shows what the slowest hundredth of the calls takes at least: a swarm that is rare and huge is
+// not seen in the median.
+func tailOf(m *Measured) string {
+	if m.Calls == m.Errors {
+		return ""
+	}
+	return Duration(m.P99)
 }
 
 func answers(p terminal.Painter, result *Result) string {

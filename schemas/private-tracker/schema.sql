@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS site_kv (
 -- at each announce and line up all its clients behind that row.
 CREATE OR REPLACE FUNCTION admit_peer(hash bytea, user_key text, seeding boolean)
 RETURNS TABLE (torrent_id bigint, user_id bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql ROWS 1 AS $$
 DECLARE
     taken_down boolean;
 BEGIN

@@ -256,12 +256,25 @@ func isCode(err error, code string) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == code
 }
 
+// connectFixes is what to do where a server refuses a connection, by its reason (PostgreSQL's manual,
+// appendix A).
+var connectFixes = map[string]string{
+	"3D000": "create the database, or correct its name in connection_string",
+	"28P01": "check the user in connection_string, and its password",
+	"28000": "check the user in connection_string, and what pg_hba.conf allows",
+	"53300": "the server has too many connections: raise max_connections, or lower pool_max_conns",
+}
+
 // plainConnectError makes a driver's error about connecting fit to be shown: the driver's text can
 // hold the address, user and database, and never the password.
 func plainConnectError(err error) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
-		return fmt.Errorf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
+		text := fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
+		if fix := connectFixes[pgErr.Code]; fix != "" && isConnectError(err) {
+			text += "; " + fix
+		}
+		return errors.New(text)
 	}
 	if isConnectError(err) {
 		return fmt.Errorf("%w (check that the server runs, and that connection_string is right)", &unreachable{cause: err})
@@ -276,13 +289,9 @@ type unreachable struct{ cause error }
 func (u *unreachable) Unwrap() error { return u.cause }
 
 func (u *unreachable) Error() string {
-	_, attempts, several := strings.Cut(u.cause.Error(), "`:\n")
-	if !several {
-		_, single, found := strings.Cut(u.cause.Error(), "`: ")
-		if !found {
-			return u.cause.Error()
-		}
-		return single
+	_, attempts, found := strings.Cut(u.cause.Error(), "`:")
+	if !found {
+		return u.cause.Error()
 	}
 	var reasons []string
 	for line := range strings.Lines(attempts) {

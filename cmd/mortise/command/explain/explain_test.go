@@ -165,7 +165,7 @@ func TestWrongDatabaseAndRights(t *testing.T) {
 	}
 	hold(t, "the report", r.stdout, "[plan-refused]", "permission denied for table peers (SQLSTATE 42501)", "GRANT", "no plan: the server refuses the query")
 	r = invoke(t, "-c", queries(t, "host=/nowhere/at/all user=u password=hush dbname=d", section))
-	if r.status != command.Problems || !strings.Contains(r.stderr, "check that the database runs") || strings.Contains(r.stderr, "hush") {
+	if r.status != command.Problems || !strings.Contains(r.stderr, "check that the server runs") || strings.Contains(r.stderr, "hush") {
 		t.Errorf("status %d, %s", r.status, r.stderr)
 	}
 	r = invoke(t, "-c", queries(t, testdb.Database(t), section), "--json")

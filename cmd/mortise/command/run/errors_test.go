@@ -61,7 +61,7 @@ func TestWrongDatabase(t *testing.T) {
 		texts []string
 	}{
 		"empty":      {dsn, []string{"queries.example.yaml:228:18", "[does-not-prepare]", "FROM tracker_peers\n", `relation "tracker_peers" does not exist (SQLSTATE 42P01)`, "mortise init"}},
-		"not there":  {elsewhere, []string{"no connection to host=", "check that the database runs"}},
+		"not there":  {elsewhere, []string{"no connection to host=", "check that the server runs"}},
 		"no such":    {dropWord(dsn, "dbname=") + " dbname=none", []string{`database "none" does not exist`}},
 		"no rights":  {powerless, []string{"[QUERY]", "permission denied for table tracker_peers (SQLSTATE 42501)", "grant the role"}},
 		"unreadable": {"host=x port=s3cret", []string{"connection_string cannot be read"}},

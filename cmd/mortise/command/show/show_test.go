@@ -233,7 +233,7 @@ func TestProblems(t *testing.T) {
 	says(t, 2, []string{"give --config FILE"}, "gc", "-c", "")
 	says(t, 2, []string{"json", "sql"}, "gc", "-c", file, "--json", "--sql")
 	t.Setenv("MORTISE_DATABASE", strings.ReplaceAll(dsn, "dbname=", "dbname=none_")+" password=s3cret")
-	got := says(t, 1, []string{"no connection to", "does not exist", "check that the database runs"}, "ping", "-c", example)
+	got := says(t, 1, []string{"no connection to", "does not exist", "correct its name in connection_string"}, "ping", "-c", example)
 	if strings.Contains(got.stderr, "s3cret") || got.stdout != "" {
 		t.Errorf("got %s%s", got.stdout, got.stderr)
 	}
