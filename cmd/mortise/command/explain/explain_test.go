@@ -15,10 +15,10 @@ func TestPlain(t *testing.T) {
 	file := queries(t, dsn, section)
 	before := count(t, dsn)
 	r := invoke(t, "--config", file, "--runs", "2")
-	if r.status != command.Fine || r.stderr != "" {
-		t.Fatalf("status %d, %s%s", r.status, r.stderr, r.stdout)
+	if r.Status != command.Fine || r.Stderr != "" {
+		t.Fatalf("status %d, %s%s", r.Status, r.Stderr, r.Stdout)
 	}
-	hold(t, "the report", r.stdout,
+	hold(t, "the report", r.Stdout,
 		"tracker.announce.query  hot  "+file+":6:7",
 		"generic plan, without the arguments",
 		"Conflict: UPDATE by peers_pkey",
@@ -32,10 +32,10 @@ func TestPlain(t *testing.T) {
 		"[index-unused]", "no query of this file uses the index peers_port of public.peers",
 		"(explained by PostgreSQL ",
 	)
-	lack(t, "the report", r.stdout, `\x`, "00ff", "10.0.", "\x1b[")
+	lack(t, "the report", r.Stdout, `\x`, "00ff", "10.0.", "\x1b[")
 	line := regexp.MustCompile(`tracker\.peer\.del_query +warm +delete, index +peers_pkey +[0-9.]+ +[0-9.]+ +0`)
-	if !line.MatchString(r.stdout) {
-		t.Errorf("the table says something else of del_query:\n%s", r.stdout)
+	if !line.MatchString(r.Stdout) {
+		t.Errorf("the table says something else of del_query:\n%s", r.Stdout)
 	}
 	if after := count(t, dsn); after != before {
 		t.Errorf("the tables hold %s, and %s before", after, before)
@@ -57,21 +57,21 @@ func TestOneOperationWithValues(t *testing.T) {
 	file := queries(t, testdb.Database(t, tables+rowsOfPeers), section)
 	ff := strings.Repeat("0", 38) + "ff"
 	r := invoke(t, "announce", "-c", file, "--values", "-p", "info_hash="+ff, "--param", "@count=7", "--runs", "1")
-	if r.status != command.Fine {
-		t.Fatalf("status %d, %s%s", r.status, r.stderr, r.stdout)
+	if r.Status != command.Fine {
+		t.Fatalf("status %d, %s%s", r.Status, r.Stderr, r.Stdout)
 	}
-	hold(t, "the report", r.stdout, "@info_hash = "+ff, "@count = 7  given", `'\x`+ff+`'::bytea`)
-	lack(t, "the report", r.stdout, "tracker.peer", "index-unused")
+	hold(t, "the report", r.Stdout, "@info_hash = "+ff, "@count = 7  given", `'\x`+ff+`'::bytea`)
+	lack(t, "the report", r.Stdout, "tracker.peer", "index-unused")
 }
 
 func TestNoRun(t *testing.T) {
 	file := queries(t, testdb.Database(t, tables+rowsOfPeers), section)
 	r := invoke(t, "peer", "-c", file, "--no-run")
-	if r.status != command.Fine {
-		t.Fatalf("status %d, %s", r.status, r.stderr)
+	if r.Status != command.Fine {
+		t.Fatalf("status %d, %s", r.Status, r.Stderr)
 	}
-	hold(t, "the report", r.stdout, "cost ", "tracker.peer.add_query", "tracker.peer.by_info_hash_clause")
-	lack(t, "the report", r.stdout, "run in", "pages ", "medians")
+	hold(t, "the report", r.Stdout, "cost ", "tracker.peer.add_query", "tracker.peer.by_info_hash_clause")
+	lack(t, "the report", r.Stdout, "run in", "pages ", "medians")
 }
 
 func TestJSON(t *testing.T) {
@@ -107,8 +107,8 @@ func TestJSON(t *testing.T) {
 				}
 			}
 		}
-		if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || r.status != command.Fine || r.stderr != "" {
-			t.Fatalf("%v, status %d, %s%s", err, r.status, r.stderr, r.stdout)
+		if err := json.Unmarshal([]byte(r.Stdout), &got); err != nil || r.Status != command.Fine || r.Stderr != "" {
+			t.Fatalf("%v, status %d, %s%s", err, r.Status, r.Stderr, r.Stdout)
 		}
 		if len(got.Operations) != 2 || !strings.HasPrefix(got.Server, "PostgreSQL ") {
 			t.Fatalf("got %+v", got)
@@ -121,7 +121,7 @@ func TestJSON(t *testing.T) {
 		if c.Sample != "common" || !c.SamePlan || !c.Custom.Analyzed || len(c.Custom.Runs) != 3 || c.Custom.ExecutionMS <= 0 || c.Arguments[0].Origin == "" {
 			t.Errorf("got %+v", c)
 		}
-		if (c.Arguments[0].Value != nil) != values || strings.Contains(r.stdout, "000000ff") != values {
+		if (c.Arguments[0].Value != nil) != values || strings.Contains(r.Stdout, "000000ff") != values {
 			t.Errorf("values shown: %v, asked for: %v", c.Arguments[0].Value, values)
 		}
 	}
@@ -148,10 +148,10 @@ func TestUsage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("MORTISE_CONFIG", "")
 			r := invoke(t, c.arguments...)
-			if r.status != c.status || !strings.Contains(r.stderr, c.stderr) || r.stdout != "" {
-				t.Errorf("status %d, %q, %q", r.status, r.stderr, r.stdout)
+			if r.Status != c.status || !strings.Contains(r.Stderr, c.stderr) || r.Stdout != "" {
+				t.Errorf("status %d, %q, %q", r.Status, r.Stderr, r.Stdout)
 			}
-			lack(t, "the error", r.stderr, "aabb", "many")
+			lack(t, "the error", r.Stderr, "aabb", "many")
 		})
 	}
 }
@@ -160,17 +160,17 @@ func TestWrongDatabaseAndRights(t *testing.T) {
 	dsn := testdb.Database(t, tables+"DROP ROLE IF EXISTS mortise_explain_guest; CREATE ROLE mortise_explain_guest LOGIN;")
 	defer testdb.Exec(t, dsn, "DROP ROLE mortise_explain_guest")
 	r := invoke(t, "announce", "-c", queries(t, dsn+" user=mortise_explain_guest", section))
-	if r.status != command.Problems {
-		t.Errorf("status %d, %s%s", r.status, r.stderr, r.stdout)
+	if r.Status != command.Problems {
+		t.Errorf("status %d, %s%s", r.Status, r.Stderr, r.Stdout)
 	}
-	hold(t, "the report", r.stdout, "[plan-refused]", "permission denied for table peers (SQLSTATE 42501)", "GRANT", "no plan: the server refuses the query")
+	hold(t, "the report", r.Stdout, "[plan-refused]", "permission denied for table peers (SQLSTATE 42501)", "GRANT", "no plan: the server refuses the query")
 	r = invoke(t, "-c", queries(t, "host=/nowhere/at/all user=u password=hush dbname=d", section))
-	if r.status != command.Problems || !strings.Contains(r.stderr, "check that the server runs") || strings.Contains(r.stderr, "hush") {
-		t.Errorf("status %d, %s", r.status, r.stderr)
+	if r.Status != command.Problems || !strings.Contains(r.Stderr, "check that the server runs") || strings.Contains(r.Stderr, "hush") {
+		t.Errorf("status %d, %s", r.Status, r.Stderr)
 	}
 	r = invoke(t, "-c", queries(t, testdb.Database(t), section), "--json")
-	if r.status != command.Problems || !strings.Contains(r.stdout, "does-not-prepare") {
-		t.Errorf("status %d without tables, %s%s", r.status, r.stderr, r.stdout)
+	if r.Status != command.Problems || !strings.Contains(r.Stdout, "does-not-prepare") {
+		t.Errorf("status %d without tables, %s%s", r.Status, r.Stderr, r.Stdout)
 	}
 }
 
@@ -178,10 +178,10 @@ func TestBrokenFile(t *testing.T) {
 	dsn := testdb.Database(t, tables)
 	file := queries(t, dsn, strings.Replace(section, "@count", "@cuont", 1))
 	r := invoke(t, "announce", "-c", file)
-	if r.status != command.Problems || !strings.Contains(r.stdout, "@cuont") {
-		t.Errorf("status %d, %s%s", r.status, r.stderr, r.stdout)
+	if r.Status != command.Problems || !strings.Contains(r.Stdout, "@cuont") {
+		t.Errorf("status %d, %s%s", r.Status, r.Stderr, r.Stdout)
 	}
-	if r = invoke(t, "peer.add", "-c", file); r.status != command.Fine {
-		t.Errorf("a query that is right is not explained: %d, %s%s", r.status, r.stderr, r.stdout)
+	if r = invoke(t, "peer.add", "-c", file); r.Status != command.Fine {
+		t.Errorf("a query that is right is not explained: %d, %s%s", r.Status, r.Stderr, r.Stdout)
 	}
 }

@@ -1,43 +1,19 @@
 package explain
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
-	"github.com/mortise-storage/mortise/cmd/mortise/command"
-	"github.com/mortise-storage/mortise/internal/testdb"
+	"github.com/mortise-storage/mortise/cmd/mortise/command/commandtest"
 )
 
-// program runs the tests and then stops their server, before goroutines are looked for.
-type program struct{ m *testing.M }
+func TestMain(m *testing.M) { commandtest.Main(m) }
 
-func (p program) Run() int { return testdb.Run(p.m) }
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(program{m}) }
-
-// A result is how the command ended.
-type result struct {
-	status         int
-	stdout, stderr string
-}
-
-// invoke runs the command as the program does.
-func invoke(t *testing.T, arguments ...string) result {
+func invoke(t *testing.T, arguments ...string) commandtest.Result {
 	t.Helper()
-	cmd := New()
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	var stdout, stderr bytes.Buffer
-	cmd.SetOut(&stdout)
-	cmd.SetErr(&stderr)
-	cmd.SetArgs(arguments)
-	cmd.SetContext(t.Context())
-	status := command.Status(cmd.Execute(), &stderr)
-	return result{status, stdout.String(), stderr.String()}
+	return commandtest.Invoke(t, New(), arguments...)
 }
 
 // queries writes an operator's file with the tracker's section for the tables of peers.

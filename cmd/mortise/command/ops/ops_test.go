@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/cmd/mortise/command/commandtest"
 	"github.com/mortise-storage/mortise/cmd/mortise/command/ops"
 	"github.com/mortise-storage/mortise/storage"
 	"github.com/mortise-storage/mortise/storage/operation"
@@ -147,7 +148,7 @@ func TestKeysAreThoseOfTheFile(t *testing.T) {
 		}
 	}
 	t.Setenv("MORTISE_DATABASE", "host=x")
-	_, problems := mortise.LoadWith(queries(t, text.String()), contract(t))
+	_, problems := mortise.LoadWith(commandtest.Queries(t, text.String()), contract(t))
 	for _, p := range problems {
 		if p.Rule == "unknown-key" {
 			t.Errorf("%s", p)
@@ -169,13 +170,13 @@ func TestConfigured(t *testing.T) {
 			t.Errorf("%s: %s at %+v", entry.Key, entry.State, entry.Place)
 		}
 	}
-	file := queries(t, "  data:\n    get_query: |\n      SELECT @contex\n    add_query: |\n      SELECT @key\n")
+	file := commandtest.Queries(t, "  data:\n    get_query: |\n      SELECT @contex\n    add_query: |\n      SELECT @key\n")
 	got := says(t, 1, []string{"line 4, has mistakes\n", "missing\n", "not used\n", "default\n", "mortise check --config " + file}, "-c", file)
-	if got.stdout == "" {
+	if got.Stdout == "" {
 		t.Error("nothing is listed")
 	}
 	states := map[string]string{}
-	for _, entry := range decode(t, invoke(t, "-c", file, "--json").stdout).Operations {
+	for _, entry := range decode(t, invoke(t, "-c", file, "--json").Stdout).Operations {
 		states[entry.Key] = entry.State
 	}
 	for key, want := range map[string]string{"tracker.data.get_query": "has mistakes", "tracker.data.add_query": "configured", "tracker.data.del_query": "missing",

@@ -9,12 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mortise-storage/mortise/cmd/mortise/command/commandtest"
 	"github.com/mortise-storage/mortise/internal/testdb"
 )
 
 // A wrong command line is told as a whole, with one that is right, and never with a value.
 func TestWrongUsage(t *testing.T) {
-	dsn := database(t, read(t, filepath.Join(root, "schema.sql")))
+	dsn := commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")))
 	before := contents(t, dsn)
 	for name, c := range map[string]struct {
 		arguments []string
@@ -33,12 +34,12 @@ func TestWrongUsage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := says(t, 2, c.texts, c.arguments...)
-			if got.stdout != "" || strings.Contains(got.stderr, "s3cret") {
-				t.Errorf("got %s\n%s", got.stdout, got.stderr)
+			if got.Stdout != "" || strings.Contains(got.Stderr, "s3cret") {
+				t.Errorf("got %s\n%s", got.Stdout, got.Stderr)
 			}
 		})
 	}
-	d := decode(t, says(t, 2, nil, "tracker.data.get_query", "-c", example, "--json", "-p", "key=s3cret").stdout)
+	d := decode(t, says(t, 2, nil, "tracker.data.get_query", "-c", example, "--json", "-p", "key=s3cret").Stdout)
 	if d.Error == nil || d.Error.Reason != "INVALID_ARGUMENT" || !slices.Equal(d.Error.Missing, []string{"context"}) || len(d.Error.Problems) != 2 ||
 		!strings.HasPrefix(d.Error.Example, "mortise run tracker.data.get_query --config ") {
 		t.Errorf("JSON holds %+v", d.Error)
@@ -52,7 +53,7 @@ func TestWrongUsage(t *testing.T) {
 func TestWrongDatabase(t *testing.T) {
 	dsn := testdb.Database(t)
 	elsewhere := "host=" + t.TempDir() + " user=nobody password=s3cret dbname=none"
-	roleless := testdb.Database(t, read(t, filepath.Join(root, "schema.sql")), "CREATE ROLE powerless LOGIN", "GRANT INSERT ON tracker_peers TO powerless")
+	roleless := testdb.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")), "CREATE ROLE powerless LOGIN", "GRANT INSERT ON tracker_peers TO powerless")
 	t.Cleanup(func() { testdb.Exec(t, dsn, "DROP ROLE powerless") })
 	t.Cleanup(func() { testdb.Exec(t, roleless, "DROP OWNED BY powerless") })
 	powerless := dropWord(roleless, "user=") + " user=powerless"
@@ -69,10 +70,10 @@ func TestWrongDatabase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("MORTISE_DATABASE", c.dsn)
 			got := says(t, 1, c.texts, "tracker.peer.count_query", "-c", example)
-			if got.stdout != "" || strings.Contains(got.stderr, "s3cret") {
-				t.Errorf("got %s\n%s", got.stdout, got.stderr)
+			if got.Stdout != "" || strings.Contains(got.Stderr, "s3cret") {
+				t.Errorf("got %s\n%s", got.Stdout, got.Stderr)
 			}
-			d := decode(t, says(t, 1, nil, "tracker.peer.count_query", "-c", example, "--json").stdout)
+			d := decode(t, says(t, 1, nil, "tracker.peer.count_query", "-c", example, "--json").Stdout)
 			if d.Error == nil || len(d.Error.Problems) != 1 || len(d.Rows) != 0 {
 				t.Errorf("JSON holds %+v", d)
 			}
@@ -87,8 +88,8 @@ func dropWord(dsn, prefix string) string {
 
 // Only the operation that is run has to be right in the file.
 func TestFileWithMistakes(t *testing.T) {
-	database(t)
-	file := queries(t, "  data:\n    get_query: |\n      SELECT @contex\n    add_query: |\n      SELECT 1 AS affected WHERE @key::bytea = @key AND @context::text = 'c'\n")
+	commandtest.Database(t)
+	file := commandtest.Queries(t, "  data:\n    get_query: |\n      SELECT @contex\n    add_query: |\n      SELECT 1 AS affected WHERE @key::bytea = @key AND @context::text = 'c'\n")
 	says(t, 0, []string{"affected: 1\n"}, "data.add", "-c", file, "-p", "context=c", "-p", "key=00")
 	says(t, 1, []string{"queries.yaml:5:14", "@contex", "context"}, "data.get", "-c", file, "-p", "context=c", "-p", "key=00")
 	says(t, 1, []string{"tracker.gc_query: no query is configured", "peers never expire", "mortise ops tracker.gc_query"}, "gc", "-c", file)
@@ -108,25 +109,25 @@ func TestFileWithMistakes(t *testing.T) {
 // A write that hits more rows than are meant changes nothing, though it was to be committed: in one statement,
 // and in two steps where it cannot be nested.
 func TestRowBound(t *testing.T) {
-	dsn := database(t, "CREATE TABLE p (h bytea, s bool)", "INSERT INTO p VALUES ('\\x01', false), ('\\x02', false), ('\\x03', false)")
+	dsn := commandtest.Database(t, "CREATE TABLE p (h bytea, s bool)", "INSERT INTO p VALUES ('\\x01', false), ('\\x02', false), ('\\x03', false)")
 	before := contents(t, dsn)
 	for name, sql := range map[string]string{
 		"wrapped":   "UPDATE p SET s = true WHERE @info_hash::bytea IS NOT NULL",
 		"two steps": "WITH a AS (DELETE FROM p WHERE h = @info_hash RETURNING h) UPDATE p SET s = true",
 	} {
 		t.Run(name, func(t *testing.T) {
-			file := queries(t, "  peer:\n    graduate_query: |\n      "+sql+"\n")
+			file := commandtest.Queries(t, "  peer:\n    graduate_query: |\n      "+sql+"\n")
 			arguments := append([]string{"peer.graduate", "-c", file}, peer("--commit")...)
 			says(t, 1, []string{"queries.yaml:5:7", "[ROW_BOUND]", "hits 3 rows, and at most 1"}, arguments...)
 			if after := contents(t, dsn); after != before {
 				t.Errorf("the tables hold %s", after)
 			}
-			if d := decode(t, invoke(t, append(arguments, "--json")...).stdout); d.Error == nil || d.Error.Reason != "ROW_BOUND" || d.Committed || d.Affected != nil {
+			if d := decode(t, invoke(t, append(arguments, "--json")...).Stdout); d.Error == nil || d.Error.Reason != "ROW_BOUND" || d.Committed || d.Affected != nil {
 				t.Errorf("JSON holds %+v", d)
 			}
 		})
 	}
-	file := queries(t, "  peer:\n    graduate_query: |\n      WITH a AS (DELETE FROM p WHERE h = '\\x01' RETURNING h) UPDATE p SET s = true WHERE h = '\\x02' AND @info_hash::bytea IS NOT NULL\n")
+	file := commandtest.Queries(t, "  peer:\n    graduate_query: |\n      WITH a AS (DELETE FROM p WHERE h = '\\x01' RETURNING h) UPDATE p SET s = true WHERE h = '\\x02' AND @info_hash::bytea IS NOT NULL\n")
 	out := must(t, append([]string{"peer.graduate", "-c", file}, peer("--commit")...)...)
 	if after := contents(t, dsn); !strings.Contains(out, "affected: 1\n") || !strings.Contains(out, "\ncommitted, ") || strings.Contains(after, "AQ==") {
 		t.Errorf("within the bound: %s\n%s", out, after)
@@ -135,20 +136,20 @@ func TestRowBound(t *testing.T) {
 
 // Where the number of rows stays unknown, so does whether the bound was kept.
 func TestUnknownBound(t *testing.T) {
-	database(t)
-	file := queries(t, "  peer:\n    del_query: |\n      SELECT 1 AS one WHERE @info_hash::bytea IS NOT NULL\n")
+	commandtest.Database(t)
+	file := commandtest.Queries(t, "  peer:\n    del_query: |\n      SELECT 1 AS one WHERE @info_hash::bytea IS NOT NULL\n")
 	says(t, 0, []string{"affected: unknown, since the query does not tell\n", "the bound of 1 is not enforced\n"}, append([]string{"peer.del", "-c", file, "-p", "is_seeder=t"}, peer()...)...)
 }
 
 // The server's refusal is told with its SQLSTATE and the place in the file, and without the value.
 func TestRefused(t *testing.T) {
-	database(t, "CREATE TABLE kv (k bytea PRIMARY KEY CHECK (length(k) < 3), v bytea)",
+	commandtest.Database(t, "CREATE TABLE kv (k bytea PRIMARY KEY CHECK (length(k) < 3), v bytea)",
 		"CREATE TABLE base (k bytea PRIMARY KEY)", "CREATE TABLE child (k bytea REFERENCES base DEFERRABLE INITIALLY DEFERRED)")
-	file := queries(t, "  data:\n    add_query: |\n      INSERT INTO kv VALUES (@key, @value)\n"+
+	file := commandtest.Queries(t, "  data:\n    add_query: |\n      INSERT INTO kv VALUES (@key, @value)\n"+
 		"    get_query: |\n      SELECT 1 /\n        length(@key)\n    del_query: |\n      INSERT INTO child SELECT unnest(@key::bytea[])\n")
 	got := says(t, 1, []string{"[REJECTED]", "constraint kv_k_check", "SQLSTATE 23514"}, "data.add", "-c", file, "-p", "context=c", "-p", "key=text:s3cret")
-	if strings.Contains(got.stderr, "s3cret") || strings.Contains(got.stderr, "733363726574") {
-		t.Errorf("the error holds the value: %s", got.stderr)
+	if strings.Contains(got.Stderr, "s3cret") || strings.Contains(got.Stderr, "733363726574") {
+		t.Errorf("the error holds the value: %s", got.Stderr)
 	}
 	says(t, 1, []string{"queries.yaml:7:7", "column-type"}, "data.get", "-c", file, "-p", "context=c", "-p", "key=")
 	// A constraint that is checked at the commit is checked in a trial as well.
@@ -158,8 +159,8 @@ func TestRefused(t *testing.T) {
 
 // What the service would count or log is told, and what the server says beside the answer.
 func TestNotes(t *testing.T) {
-	database(t, `CREATE FUNCTION f(n int8) RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'seen' USING HINT = 'look'; RETURN n; END $$`)
-	file := queries(t, "  announce:\n    query: |\n      SELECT NULL::bytea AS peer_id, '192.0.2.1'::inet AS address, @port::int AS port WHERE @is_v6 OR @is_seeder OR @info_hash::bytea IS NULL OR @count > 0\n"+
+	commandtest.Database(t, `CREATE FUNCTION f(n int8) RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'seen' USING HINT = 'look'; RETURN n; END $$`)
+	file := commandtest.Queries(t, "  announce:\n    query: |\n      SELECT NULL::bytea AS peer_id, '192.0.2.1'::inet AS address, @port::int AS port WHERE @is_v6 OR @is_seeder OR @info_hash::bytea IS NULL OR @count > 0\n"+
 		"  info_hash_count_query: |\n    SELECT f(-1)\n")
 	arguments := []string{"announce", "-c", file, "-p", hash, "-p", "is_seeder=t", "-p", "is_v6=t", "-p", "count=1", "-p", "port=1", "-p", "event=started"}
 	says(t, 0, []string{"0 rows\n", "left out: a row whose column peer_id is NULL", "note: the query does not use @event"}, arguments...)
@@ -174,8 +175,8 @@ func TestNotes(t *testing.T) {
 
 // A run that takes too long is cancelled, at the server as well; so is one that is interrupted.
 func TestCancelled(t *testing.T) {
-	dsn := database(t)
-	file := queries(t, "  ping_query: |\n    SELECT pg_sleep(600)\n")
+	dsn := commandtest.Database(t)
+	file := commandtest.Queries(t, "  ping_query: |\n    SELECT pg_sleep(600)\n")
 	says(t, 1, []string{"[TIMEOUT]", "longer than --timeout allows"}, "ping", "-c", file, "--timeout", "2s")
 	interrupted := make(chan struct{})
 	go func() {

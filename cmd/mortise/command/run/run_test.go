@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/cmd/mortise/command/commandtest"
 	"github.com/mortise-storage/mortise/internal/testdb"
 	"github.com/mortise-storage/mortise/storage"
 	"github.com/mortise-storage/mortise/storage/operation"
@@ -24,7 +25,7 @@ func peer(words ...string) []string {
 
 // What --commit keeps is there in the next run; without it the tables are as they were.
 func TestCommitAndRollback(t *testing.T) {
-	dsn := database(t, read(t, filepath.Join(root, "schema.sql")))
+	dsn := commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")))
 	count := func() string {
 		t.Helper()
 		return must(t, "tracker.peer.count_query", "-c", example)
@@ -62,7 +63,7 @@ func TestCommitAndRollback(t *testing.T) {
 
 // What the service derives is derived here: the time of the call, and the family.
 func TestDerivedValues(t *testing.T) {
-	dsn := database(t, read(t, filepath.Join(root, "schema.sql")))
+	dsn := commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")))
 	must(t, "peer.add", "-c", example, "-p", hash, "-p", "peer_id=text:-XX0001-abcdefghijkl", "-p", "address=2001:db8::1", "-p", "port=1", "-p", "is_seeder=no", "--commit")
 	conn := testdb.Conn(t, dsn)
 	defer func() { _ = conn.Close(t.Context()) }()
@@ -84,7 +85,7 @@ func TestEveryOperation(t *testing.T) {
 	}
 	for name, set := range querySets(t) {
 		t.Run(name, func(t *testing.T) {
-			dsn := database(t, read(t, set[0]))
+			dsn := commandtest.Database(t, commandtest.Read(t, set[0]))
 			config, problems := mortise.LoadWith(set[1], contract)
 			if problems.Err() != nil {
 				t.Fatal(problems)
@@ -140,18 +141,18 @@ func checkRan(t *testing.T, key, file string, words []string) {
 		arguments = append(arguments, "-p", word)
 	}
 	got := invoke(t, arguments...)
-	d := decode(t, got.stdout)
-	if d.Operation != arguments[0] || got.stderr != "" {
-		t.Errorf("mortise run %s: %s%s", strings.Join(arguments, " "), got.stdout, got.stderr)
+	d := decode(t, got.Stdout)
+	if d.Operation != arguments[0] || got.Stderr != "" {
+		t.Errorf("mortise run %s: %s%s", strings.Join(arguments, " "), got.Stdout, got.Stderr)
 	}
-	if got.status != 0 && (d.Error == nil || d.Error.Reason != "REJECTED") {
-		t.Errorf("mortise run %s: status %d, %s", strings.Join(arguments, " "), got.status, got.stdout)
+	if got.Status != 0 && (d.Error == nil || d.Error.Reason != "REJECTED") {
+		t.Errorf("mortise run %s: status %d, %s", strings.Join(arguments, " "), got.Status, got.Stdout)
 	}
 }
 
 // What --json holds is what the table shows, and both are what is stored.
 func TestJSONAndTable(t *testing.T) {
-	database(t, read(t, filepath.Join(root, "schema.sql")), `
+	commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")), `
 		INSERT INTO tracker_peers SELECT '\x00112233445566778899aabbccddeeff00112233', substr(sha256(n::text::bytea), 1, 20),
 			('192.0.2.' || n)::inet, 6880 + n, true, false, now() FROM generate_series(1, 5) AS n`)
 	arguments := []string{"tracker.announce.query", "-c", example, "-p", hash, "-p", "is_seeder=yes", "-p", "is_v6=no", "-p", "count=10"}
@@ -190,7 +191,7 @@ func TestJSONAndTable(t *testing.T) {
 
 // Bytes are written and shown in hexadecimal; text with characters that a terminal obeys is shown harmlessly.
 func TestBytesAndText(t *testing.T) {
-	database(t, read(t, filepath.Join(root, "schema.sql")))
+	commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")))
 	put := func(words ...string) {
 		t.Helper()
 		arguments := []string{"data.add", "-c", example, "--commit", "-p", "context=c"}
@@ -222,7 +223,7 @@ func TestBytesAndText(t *testing.T) {
 
 // A contract that is compiled at run time has its operations run as well.
 func TestOwnContract(t *testing.T) {
-	database(t, "CREATE TABLE item (sku text PRIMARY KEY, tags text[], price float8, note jsonb)", "INSERT INTO item VALUES (E'a\\x1b[31m', '{x,\"y,z\"}', 0.5, '{\"a\": 1}')")
+	commandtest.Database(t, "CREATE TABLE item (sku text PRIMARY KEY, tags text[], price float8, note jsonb)", "INSERT INTO item VALUES (E'a\\x1b[31m', '{x,\"y,z\"}', 0.5, '{\"a\": 1}')")
 	folder := t.TempDir()
 	proto, file := filepath.Join(folder, "shop.proto"), filepath.Join(folder, "shop.yaml")
 	for path, text := range map[string]string{
@@ -253,7 +254,7 @@ func TestOwnContract(t *testing.T) {
 
 // On a terminal there are colours, unless they are not wanted, and long values are cut.
 func TestOnTerminal(t *testing.T) {
-	database(t, read(t, filepath.Join(root, "schema.sql")), "INSERT INTO tracker_kv VALUES ('c', '\\x01', decode(repeat('ab', 500), 'hex'))")
+	commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")), "INSERT INTO tracker_kv VALUES ('c', '\\x01', decode(repeat('ab', 500), 'hex'))")
 	arguments := []string{"data.get", "-c", example, "-p", "context=c", "-p", "key=01"}
 	if out := must(t, arguments...); !strings.Contains(out, "\n"+strings.Repeat("ab", 500)+"\n") {
 		t.Errorf("a pipe gets\n%s", out)

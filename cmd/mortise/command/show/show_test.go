@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/cmd/mortise/command/commandtest"
 	"github.com/mortise-storage/mortise/internal/testdb"
 	"github.com/mortise-storage/mortise/storage"
 	"github.com/mortise-storage/mortise/storage/database"
@@ -18,7 +19,7 @@ import (
 func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }
 
 func TestShow(t *testing.T) {
-	dsn := makeDatabase(t, read(t, filepath.Join(root, "schema.sql")))
+	dsn := commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")))
 	out := must(t, "tracker.peer.del_query", "-c", example)
 	for _, want := range []string{
 		"tracker.peer.del_query  " + example + ":190:13",
@@ -69,7 +70,7 @@ func TestEveryStatement(t *testing.T) {
 	}
 	for name, set := range sets {
 		t.Run(name, func(t *testing.T) {
-			dsn := makeDatabase(t, read(t, set[0]))
+			dsn := commandtest.Database(t, commandtest.Read(t, set[0]))
 			want := plans(t, dsn, set[1])
 			d := decode(t, must(t, "-c", set[1], "--json"))
 			if len(d.Statements) != len(want) || len(d.Problems) > 0 {
@@ -155,7 +156,7 @@ func checkStatement(t *testing.T, got statement, plan *query.Plan) {
 
 // The statement alone can be run elsewhere, for example in a transaction of the host's own.
 func TestSQL(t *testing.T) {
-	dsn := makeDatabase(t, read(t, filepath.Join(root, "schema.sql")))
+	dsn := commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")))
 	sql := must(t, "data.add", "-c", example, "--sql")
 	conn := testdb.Conn(t, dsn)
 	defer func() { _ = conn.Close(t.Context()) }()
@@ -174,11 +175,11 @@ func TestSQL(t *testing.T) {
 
 // The types, the columns that are read, and how the bound is kept, of texts of many kinds.
 func TestDescribed(t *testing.T) {
-	makeDatabase(t, `CREATE TYPE mood AS ENUM ('good'); CREATE DOMAIN key AS bytea;
+	commandtest.Database(t, `CREATE TYPE mood AS ENUM ('good'); CREATE DOMAIN key AS bytea;
 		CREATE TABLE kv (k key, v timestamp, m mood, u uuid, s int8);
 		CREATE PROCEDURE count_one(h bytea) LANGUAGE sql AS $$ SELECT 1 $$;
 		CREATE FUNCTION f() RETURNS bool LANGUAGE sql AS $$ SELECT true $$`)
-	file := queries(t, "  downloads:\n    inc_query: |\n      CALL count_one(@info_hash)\n"+
+	file := commandtest.Queries(t, "  downloads:\n    inc_query: |\n      CALL count_one(@info_hash)\n"+
 		"  peer:\n    add_query: |\n      SELECT m, f() AS affected, s FROM kv WHERE u = @peer_id AND m = @event::mood\n        AND v < @created AND s > @uploaded -- why\n    add_timeout: 2s\n    add_max_rows: 0\n"+
 		"    del_query: |\n      WITH a AS (DELETE FROM kv WHERE k = @peer_id) DELETE FROM kv WHERE k = @info_hash\n"+
 		"    graduate_query: |\n      SELECT f() FROM kv WHERE k = @info_hash\n"+
@@ -214,19 +215,19 @@ func TestDescribed(t *testing.T) {
 }
 
 func TestProblems(t *testing.T) {
-	dsn := makeDatabase(t)
+	dsn := commandtest.Database(t)
 	says(t, 1, []string{"tracker.peer.count_query  " + example + ":226:13", "@alive_since", "[does-not-prepare]", "mortise init"}, "peer.count", "-c", example)
-	d := decode(t, invoke(t, "tracker.peer.count_query", "-c", example, "--json").stdout)
+	d := decode(t, invoke(t, "tracker.peer.count_query", "-c", example, "--json").Stdout)
 	if len(d.Statements) != 1 || d.Statements[0].Described || len(d.Problems) != 1 || d.Problems[0].Rule != "does-not-prepare" {
 		t.Errorf("JSON holds %+v", d)
 	}
-	file := queries(t, "  data:\n    get_query: |\n      SELECT @contex\n    del_query: |\n      SELECT 1\n")
+	file := commandtest.Queries(t, "  data:\n    get_query: |\n      SELECT @contex\n    del_query: |\n      SELECT 1\n")
 	says(t, 1, []string{"queries.yaml:5:14", "tracker.data.get_query"}, "data.get", "-c", file, "--offline")
 	says(t, 1, []string{"SELECT 1\n", "queries.yaml:5:14"}, "-c", file)
 	says(t, 1, []string{"tracker.gc_query: no query is configured"}, "gc", "-c", file)
 	says(t, 1, []string{"has no query for any of these"}, "tracker.peer", "-c", file)
 	says(t, 1, []string{"the file does not exist"}, "gc", "-c", "none.yaml")
-	if d := decode(t, says(t, 1, nil, "gc", "-c", "none.yaml", "--json").stdout); len(d.Problems) != 1 || len(d.Statements) != 0 {
+	if d := decode(t, says(t, 1, nil, "gc", "-c", "none.yaml", "--json").Stdout); len(d.Problems) != 1 || len(d.Statements) != 0 {
 		t.Errorf("JSON holds %+v", d)
 	}
 	says(t, 2, []string{"did you mean tracker.gc_query?"}, "tracker.gc_quer", "-c", file)
@@ -234,14 +235,14 @@ func TestProblems(t *testing.T) {
 	says(t, 2, []string{"json", "sql"}, "gc", "-c", file, "--json", "--sql")
 	t.Setenv("MORTISE_DATABASE", strings.ReplaceAll(dsn, "dbname=", "dbname=none_")+" password=s3cret")
 	got := says(t, 1, []string{"no connection to", "does not exist", "correct its name in connection_string"}, "ping", "-c", example)
-	if strings.Contains(got.stderr, "s3cret") || got.stdout != "" {
-		t.Errorf("got %s%s", got.stdout, got.stderr)
+	if strings.Contains(got.Stderr, "s3cret") || got.Stdout != "" {
+		t.Errorf("got %s%s", got.Stdout, got.Stderr)
 	}
 }
 
 // What is sent can be shown without any right on the tables.
 func TestNoRights(t *testing.T) {
-	dsn := makeDatabase(t, read(t, filepath.Join(root, "schema.sql")), "CREATE ROLE onlooker LOGIN")
+	dsn := commandtest.Database(t, commandtest.Read(t, filepath.Join(root, "schema.sql")), "CREATE ROLE onlooker LOGIN")
 	t.Cleanup(func() { testdb.Exec(t, dsn, "DROP ROLE onlooker") })
 	words := slices.DeleteFunc(strings.Fields(dsn), func(word string) bool { return strings.HasPrefix(word, "user=") })
 	t.Setenv("MORTISE_DATABASE", strings.Join(words, " ")+" user=onlooker")
