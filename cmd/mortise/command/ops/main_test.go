@@ -10,8 +10,6 @@ import (
 
 func TestMain(m *testing.M) { commandtest.Main(m) }
 
-const root = commandtest.Root
-
 var example = commandtest.Example
 
 func invoke(t testing.TB, arguments ...string) commandtest.Result {
