@@ -14,6 +14,8 @@ import (
 
 	"github.com/creack/pty"
 
+	mortise "github.com/mortise-storage/mortise"
+	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/internal/testdb"
 )
 
@@ -176,4 +178,19 @@ func TestCompletion(t *testing.T) {
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("bash cannot read its script: %v\n%s", err, out)
 	}
+}
+
+// The embedded server belongs to the plugin that runs; commands work on it at the same time.
+func TestCommandsBesideThePlugin(t *testing.T) {
+	config := embeddedConfig(t, newFolder(t))
+	host := mustConnect(t, mortise.ConnectOptions{Program: program(t), Config: config})
+	mustPut(t, trackerv1.NewDataClient(host.Conn()), "key", "value")
+	out := mustRun(t, "run", "tracker.data.get_query", "--config", config, "--param", "context=test", "--param", "key=text:key")
+	if !strings.Contains(out, "76616c7565") {
+		t.Errorf("what the plugin stored is not there: %s", out)
+	}
+	for _, name := range []string{"check", "explain", "verify"} {
+		mustRun(t, loopCommand(name, config)...)
+	}
+	mustPut(t, trackerv1.NewDataClient(host.Conn()), "another key", "value") // the server is still there
 }
