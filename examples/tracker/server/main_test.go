@@ -46,7 +46,9 @@ func run(m *testing.M) int {
 // start builds the plugin and connects to it.
 func start(dir string) (*mortise.Host, error) {
 	program := filepath.Join(dir, "mortise")
-	build := exec.Command("go", "build", "-o", program, "github.com/mortise-storage/mortise/cmd/mortise")
+	// The plugin is built in its own module: the examples' does not list what its commands need.
+	build := exec.Command("go", "build", "-o", program, "./cmd/mortise")
+	build.Dir = "../../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the plugin: %w\n%s", err, out)
 	}
