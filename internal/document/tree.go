@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -239,10 +240,13 @@ func (b *builder) checkTag(n *Node, y *yaml.Node) bool {
 	return false
 }
 
-var plainKey = regexp.MustCompile(`^[\pL\pN_-]{1,60}$`)
+// plainKey matches keys that need no quotes. Their length is counted apart: as {1,60} it costs megabytes.
+var plainKey = regexp.MustCompile(`^[\pL\pN_-]+$`)
+
+const longestPlainKey = 60
 
 func joinKey(parent, name string) string {
-	if !plainKey.MatchString(name) {
+	if !plainKey.MatchString(name) || utf8.RuneCountInString(name) > longestPlainKey {
 		name = quoteKey(name)
 	}
 	if parent == "" {

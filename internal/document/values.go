@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mortise-storage/mortise/storage/problem"
 )
@@ -160,10 +161,14 @@ func (n *Node) describe() string {
 
 // harmless matches values that are worth showing and cannot be a secret put in the wrong place,
 // such as a connection string.
-var harmless = regexp.MustCompile(`^[\pL0-9 .,_+-]{1,24}$`)
+var harmless = regexp.MustCompile(`^[\pL0-9 .,_+-]+$`)
+
+const longestShown = 24
 
 // shown tells that messages may repeat the value.
-func (n *Node) shown() bool { return !n.secret && !n.FromEnv && harmless.MatchString(n.Value) }
+func (n *Node) shown() bool {
+	return !n.secret && !n.FromEnv && utf8.RuneCountInString(n.Value) <= longestShown && harmless.MatchString(n.Value)
+}
 
 // Unknown reports the keys of a mapping that are not among known. elsewhere are full paths that
 // are known at other levels, to notice a key that stands at the wrong one.
