@@ -56,7 +56,9 @@ func onTerminal(t *testing.T, environment []string, args ...string) (shown strin
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
-func loopCommand(name, config string) []string { return append(slices.Clone(loop[name]), "--config", config) }
+func loopCommand(name, config string) []string {
+	return append(slices.Clone(loop[name]), "--config", config)
+}
 
 // Each command shows colours to a person, and plain text to a program and to whoever does not want them.
 func TestCommandsOnTerminal(t *testing.T) {
@@ -97,7 +99,9 @@ type situation struct {
 
 var situations = map[string]situation{
 	"a server that does not run": {
-		dsn:   func(*testing.T) string { return "host=127.0.0.1 port=1 user=u dbname=d sslmode=disable connect_timeout=5" },
+		dsn: func(*testing.T) string {
+			return "host=127.0.0.1 port=1 user=u dbname=d sslmode=disable connect_timeout=5"
+		},
 		tells: []string{"connection refused", "check that the server runs"}, fine: []string{"ops"}},
 	"a database that does not exist": {
 		dsn:   func(t *testing.T) string { return emptyDatabase(t) + " dbname=no_such_database" },
