@@ -36,16 +36,29 @@ type TransactionOptions struct {
 	Settings map[string]string
 }
 
-// Begin opens a connection of its own, and the transaction.
-func (p *Pool) Begin(ctx context.Context, options TransactionOptions) (*Transaction, error) {
+// Dial opens a connection outside of the pool, set up as those in it are. A context that ends cancels the
+// statement that is under way and leaves the connection usable: what was tried on it is not lost. notice,
+// unless nil, is called with what the server says beside its answers.
+func (p *Pool) Dial(ctx context.Context, notice func(*pgconn.Notice)) (*pgx.Conn, error) {
 	config := p.requests.Config().ConnConfig.Copy()
-	// A call that takes too long must not cost the connection, and all that was tried on it.
 	config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 10 * time.Second}
+	}
+	if notice != nil {
+		config.OnNotice = func(_ *pgconn.PgConn, said *pgconn.Notice) { notice(said) }
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("no connection to %s: %w", p.Target(), plainConnectError(err))
+	}
+	return conn, nil
+}
+
+// Begin opens a connection of its own, and the transaction.
+func (p *Pool) Begin(ctx context.Context, options TransactionOptions) (*Transaction, error) {
+	conn, err := p.Dial(ctx, nil)
+	if err != nil {
+		return nil, err
 	}
 	t := &Transaction{pool: p, conn: conn, turn: make(chan struct{}, 1)}
 	t.turn <- struct{}{}

@@ -3,16 +3,7 @@ package query
 import (
 	"github.com/mortise-storage/mortise/api/mortise/annotation"
 	"github.com/mortise-storage/mortise/storage/operation"
-	"github.com/mortise-storage/mortise/storage/problem"
 )
-
-// ArgumentPosition returns the place in the operator's file where $number of Positional, from 1, is used
-// first; unknown if it is not used or the statement has no place.
-func (s *Statement) ArgumentPosition(number int) problem.Position { return s.argumentPosition(number) }
-
-// ColumnName returns the name that the operator's query gives a result column: the contract's own unless
-// it is renamed.
-func (s *Statement) ColumnName(c *operation.Column) string { return s.columnName(c) }
 
 // Reads returns, for each column of the result in the database's order, the contract's column that is
 // read from it; nil for those that are not read.

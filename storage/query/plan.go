@@ -149,7 +149,7 @@ func (s *Statement) refused(err error) (problem.List, error) {
 	message, number := s.inOwnWords(pgErr.Message)
 	at := s.position(s.tag(), int(pgErr.Position))
 	if pgErr.Position == 0 && number > 0 {
-		at = s.argumentPosition(number)
+		at = s.ArgumentPosition(number)
 	}
 	return problem.List{s.problem(problem.Error, "does-not-prepare", at,
 		fmt.Sprintf("the database refuses the query: %s (SQLSTATE %s)", message, pgErr.Code), hint(pgErr))}, nil
@@ -205,7 +205,7 @@ func (p *Plan) planArguments(types *Types) problem.List {
 		t := types.lookup(p.ParamOIDs[i])
 		c, ok := fieldCodec(&parameter.Field, t)
 		if !ok {
-			problems = append(problems, s.problem(problem.Error, "parameter-type", s.argumentPosition(i+1),
+			problems = append(problems, s.problem(problem.Error, "parameter-type", s.ArgumentPosition(i+1),
 				fmt.Sprintf("@%s is %s, and the database wants %s for it", parameter.Name, parameter.TypeName(), t.Name), "cast it, or compare it with a column of a fitting type"))
 			continue
 		}
@@ -282,7 +282,7 @@ func (s *Statement) affectedField(fields []pgconn.FieldDescription) int {
 	op := s.Operation
 	name := "affected"
 	if op.Spec.GetResult() == annotation.Result_AFFECTED {
-		name = s.columnName(op.Columns[0])
+		name = s.ColumnName(op.Columns[0])
 	}
 	for i, f := range fields {
 		if strings.EqualFold(f.Name, name) {
@@ -303,8 +303,8 @@ func (p *Plan) planColumn(types *Types, column *operation.Column, position int) 
 	return nil
 }
 
-// columnName is the name under which the operator's query returns a column.
-func (s *Statement) columnName(c *operation.Column) string {
+// ColumnName is the name under which the operator's query returns a column.
+func (s *Statement) ColumnName(c *operation.Column) string {
 	if renamed := s.source.Columns[c.Name]; renamed != "" {
 		return renamed
 	}
@@ -314,7 +314,7 @@ func (s *Statement) columnName(c *operation.Column) string {
 // find returns the position of a column in the result, by name without regard to case; -1 if it is
 // not there.
 func (p *Plan) find(column *operation.Column) (int, problem.List) {
-	name := p.statement.columnName(column)
+	name := p.statement.ColumnName(column)
 	position, several := -1, false
 	var all []string
 	for i, f := range p.fields {

@@ -98,8 +98,8 @@ func (s *Statement) Source() Source { return s.source }
 // log lead back to the operator's key. Nothing that changes from call to call is ever put there.
 func (s *Statement) tag() string { return "/* " + s.Operation.Key + " */ " }
 
-// argumentPosition is the place of the first use of $number in the operator's file.
-func (s *Statement) argumentPosition(number int) problem.Position {
+// ArgumentPosition is the place of the first use of $number in the operator's file.
+func (s *Statement) ArgumentPosition(number int) problem.Position {
 	ordinal := "$" + strconv.Itoa(number)
 	tokens, err := sqltext.Tokenize(s.compiled.Text)
 	if err != nil {

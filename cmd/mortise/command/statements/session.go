@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mortise-storage/mortise/cmd/mortise/command"
 	"github.com/mortise-storage/mortise/storage/database"
@@ -80,29 +77,9 @@ func (s *Session) Describe(ctx context.Context, statement *query.Statement) (pro
 // Mode says how a plugin with this file would send statements.
 func (s *Session) Mode(ctx context.Context) (database.Mode, error) { return s.pool.FindMode(ctx) }
 
-// Dial opens a connection of its own, on which a statement can be run. Its session is set up as a plugin's
-// is. A context that ends cancels the statement that is under way and leaves the connection usable. notice is
-// called with what the server says beside its answers.
+// Dial opens a connection of its own, on which a statement can be run, set up as a plugin's is.
 func (s *Session) Dial(ctx context.Context, notice func(*pgconn.Notice)) (*pgx.Conn, error) {
-	// The pool's settings may ride in the connection string; only the pool's parser knows them.
-	config, err := pgxpool.ParseConfig(s.reached.ConnString)
-	if err != nil {
-		return nil, errors.New("connection_string cannot be read")
-	}
-	cc := config.ConnConfig
-	cc.RuntimeParams["timezone"] = "UTC"
-	if cc.RuntimeParams["application_name"] == "" {
-		cc.RuntimeParams["application_name"] = "mortise"
-	}
-	cc.OnNotice = func(_ *pgconn.PgConn, said *pgconn.Notice) { notice(said) }
-	cc.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 5 * time.Second}
-	}
-	conn, err := pgx.ConnectConfig(ctx, cc)
-	if err != nil {
-		return nil, fmt.Errorf("no connection to %s: %w", s.Target, err)
-	}
-	return conn, nil
+	return s.pool.Dial(ctx, notice)
 }
 
 // TypeNames returns the names of types as SQL writes them, by their numbers.
