@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 
 	"github.com/mortise-storage/mortise/storage/database/embedded"
 )
@@ -35,6 +36,14 @@ func Run(m *testing.M) int {
 	}
 	return status
 }
+
+// Main is TestMain for packages that need a server: it runs the tests, stops the server, and fails if a
+// goroutine is left behind.
+func Main(m *testing.M) { goleak.VerifyTestMain(program{m}) }
+
+type program struct{ m *testing.M }
+
+func (p program) Run() int { return Run(p.m) }
 
 // Server returns the program's server, started at first use. It trades durability for speed, because
 // its data is thrown away: tests of crashes start servers of their own.

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/goleak"
 
 	"github.com/mortise-storage/mortise/cmd/mortise/command"
 	"github.com/mortise-storage/mortise/internal/benchmark/scratch"
@@ -18,11 +17,6 @@ import (
 
 const root = "../../../../"
 
-// program runs the tests and then stops their server, before goroutines are looked for.
-type program struct{ m *testing.M }
-
-func (p program) Run() int { return testdb.Run(p.m) }
-
 // TestMain makes this program the command as well, so that a process can be sent a signal.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "bench" {
@@ -30,7 +24,7 @@ func TestMain(m *testing.M) {
 		top.AddCommand(New())
 		os.Exit(command.Status(top.Execute(), os.Stderr))
 	}
-	goleak.VerifyTestMain(program{m})
+	testdb.Main(m)
 }
 
 // A result is how the command ended.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/spf13/cobra"
-	"go.uber.org/goleak"
 
 	"github.com/mortise-storage/mortise/cmd/mortise/command"
 	"github.com/mortise-storage/mortise/internal/testdb"
@@ -24,13 +23,8 @@ const Root = "../../../.."
 // Example is the default query set.
 var Example = filepath.Join(Root, "queries.example.yaml")
 
-// program runs the tests and then stops their server, before goroutines are looked for.
-type program struct{ m *testing.M }
-
-func (p program) Run() int { return testdb.Run(p.m) }
-
 // Main is for TestMain: it runs the tests, and fails if a goroutine is left behind.
-func Main(m *testing.M) { goleak.VerifyTestMain(program{m}) }
+func Main(m *testing.M) { testdb.Main(m) }
 
 // A Result is how a command ended.
 type Result struct {
