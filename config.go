@@ -192,11 +192,11 @@ func (l *loader) settingsAndSections(node *document.Node) {
 	l.needConnection(node, sections)
 }
 
-// inline returns the section whose groups the node holds directly.
+// inline returns the section whose groups the node holds directly, if that is allowed for it.
 func (l *loader) inline(node *document.Node) *operation.Section {
 	for _, section := range l.contract.Sections() {
 		for _, group := range section.Groups() {
-			if group != "" && node.Get(group) != nil {
+			if section.Inline && group != "" && node.Get(group) != nil {
 				return section
 			}
 		}

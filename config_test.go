@@ -146,7 +146,7 @@ func TestLoadReportsProblems(t *testing.T) {
 		},
 		"nothing to serve": {
 			text: "connection_string: embedded\n",
-			want: []string{`queries.yaml:1:1: error: there is no section.*tracker`},
+			want: []string{`queries.yaml:1:1: error: there is no section.*tracker, media`},
 		},
 	}
 	for name, c := range cases {

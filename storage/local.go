@@ -17,13 +17,16 @@ func (s *Storage) Conn() grpc.ClientConnInterface { return s.services.local() }
 
 // local returns a connection that calls the handlers.
 func (all services) local() grpc.ClientConnInterface {
-	handlers := map[string]localMethod{}
+	handlers, streams := map[string]localMethod{}, map[string]localStreaming{}
 	for _, service := range all {
+		for _, stream := range service.desc.Streams {
+			streams["/"+service.desc.ServiceName+"/"+stream.StreamName] = localStreaming{impl: service.impl, handler: stream.Handler}
+		}
 		for _, method := range service.desc.Methods {
 			handlers["/"+service.desc.ServiceName+"/"+method.MethodName] = localMethod{impl: service.impl, handler: method.Handler}
 		}
 	}
-	return &localConn{handlers: handlers}
+	return &localConn{handlers: handlers, streams: streams}
 }
 
 type localMethod struct {
@@ -33,6 +36,7 @@ type localMethod struct {
 
 type localConn struct {
 	handlers map[string]localMethod
+	streams  map[string]localStreaming
 }
 
 // Invoke calls the handler. Request and response are copied one level deep: handlers neither change a
@@ -67,9 +71,4 @@ func share(target, source proto.Message) {
 		to.Set(field, value)
 		return true
 	})
-}
-
-// NewStream is for streaming methods, of which there are none yet.
-func (c *localConn) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
-	return nil, status.Error(codes.Unimplemented, "streams are not served in-process")
 }

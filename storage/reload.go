@@ -79,7 +79,7 @@ func (s *Storage) take(config Config, set *query.Set, problems problem.List, rol
 	s.set, s.config.Sources, s.config.Settings = set, config.Sources, config.Settings
 	s.mu.Unlock()
 	if s.started {
-		s.tracker.Reloaded()
+		s.domains.reloaded()
 	}
 	s.serve(problems) // if it was misconfigured, that is repaired
 	switch {

@@ -10,18 +10,10 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/storage/fault"
 	"github.com/mortise-storage/mortise/storage/operation"
 	"github.com/mortise-storage/mortise/storage/query"
 )
-
-// generated are the descriptions that protoc-gen-go-grpc made; they carry the handlers of composed
-// methods.
-var generated = map[string]*grpc.ServiceDesc{
-	trackerv1.Swarms_ServiceDesc.ServiceName: &trackerv1.Swarms_ServiceDesc,
-	trackerv1.Data_ServiceDesc.ServiceName:   &trackerv1.Data_ServiceDesc,
-}
 
 // A service is one gRPC service as it is served: annotated methods have generic handlers, composed
 // ones those of the generated code.
@@ -36,54 +28,60 @@ type services []service
 type unaryHandler = func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error)
 
 // buildServices derives the services from the contract, for the sections that are served. Adding an
-// annotated method to a .proto file is enough to have it here.
-func buildServices(contract *operation.Contract, set *query.Set, executor *query.Executor, composed map[string]any,
+// annotated method to a .proto file is enough to have it here. composed are the services that have an
+// implementation, by name.
+func buildServices(contract *operation.Contract, set *query.Set, executor *query.Executor, composed map[string]service,
 	logger *slog.Logger, whyNot func() (State, string)) (services, error) {
 	guard := &guard{logger: logger, whyNot: whyNot}
 	var all services
 	for _, descriptor := range contract.Services() {
 		name := string(descriptor.FullName())
-		impl := composed[name]
+		known := composed[name]
 		// gRPC asks whether the implementation has this type; annotated methods need none.
 		desc := &grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil), Metadata: descriptor.ParentFile().Path()}
-		served := impl != nil
+		served := known.impl != nil
 		for i := range descriptor.Methods().Len() {
 			method := descriptor.Methods().Get(i)
 			op := contract.Method("/" + name + "/" + string(method.Name()))
-			handler := composedHandler(name, method)
+			if op == nil && known.impl == nil {
+				continue // a composed method of a section that is not served
+			}
 			if op != nil {
 				if method.IsStreamingServer() || method.IsStreamingClient() {
-					return nil, fmt.Errorf("%s: streams cannot be served; let it return one message that holds the rows", method.FullName())
+					return nil, fmt.Errorf("%s: an operation cannot be a stream; let it return one message that holds the rows", method.FullName())
 				}
-				handler = operationHandler(executor, op)
+				desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: string(method.Name()), Handler: guard.wrap(operationHandler(executor, op))})
 				served = served || set.Serves(op.Section)
+				continue
 			}
-			if handler == nil {
-				if impl == nil {
-					continue // a composed method of a section that is not served
-				}
+			if !guard.compose(desc, known.desc, method) {
 				return nil, fmt.Errorf("%s has neither an annotation nor a handler", method.FullName())
 			}
-			desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: string(method.Name()), Handler: guard.wrap(handler)})
 		}
 		if served {
-			all = append(all, service{desc: desc, impl: impl})
+			all = append(all, service{desc: desc, impl: known.impl})
 		}
 	}
 	return all, nil
 }
 
-func composedHandler(service string, method protoreflect.MethodDescriptor) unaryHandler {
-	desc := generated[service]
-	if desc == nil {
-		return nil
-	}
-	for _, m := range desc.Methods {
-		if m.MethodName == string(method.Name()) {
-			return m.Handler
+// compose takes a method's handler over from the generated description; false if there is none.
+func (g *guard) compose(desc, generated *grpc.ServiceDesc, method protoreflect.MethodDescriptor) bool {
+	name := string(method.Name())
+	for _, m := range generated.Methods {
+		if m.MethodName == name {
+			desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: name, Handler: g.wrap(m.Handler)})
+			return true
 		}
 	}
-	return nil
+	for _, s := range generated.Streams {
+		if s.StreamName == name {
+			s.Handler = g.wrapStream(s.Handler)
+			desc.Streams = append(desc.Streams, s)
+			return true
+		}
+	}
+	return false
 }
 
 // operationHandler answers a method that is exactly one operation.
@@ -111,23 +109,44 @@ type guard struct {
 
 func (g *guard) wrap(handler unaryHandler) unaryHandler {
 	return func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (response any, err error) {
-		defer func() {
-			if r := recover(); r != nil {
-				// What was thrown may hold a request's values, so only its type is told.
-				g.logger.Error("a call panicked", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-				response, err = nil, fault.New(fault.Internal, "", "a defect of the plugin ended this call; its log has the details")
-			}
-		}()
-		switch state, reason := g.whyNot(); state {
-		case Degraded:
-			return nil, fault.New(fault.Unavailable, "", "%s", reason)
-		case Misconfigured:
-			return nil, fault.New(fault.Query, "", "%s", reason)
-		case Closed:
-			return nil, fault.New(fault.Closed, "", "%s", reason)
+		defer g.contain(&err)
+		if err := g.refuse(); err != nil {
+			return nil, err
 		}
 		return handler(srv, ctx, dec, interceptor)
 	}
+}
+
+func (g *guard) wrapStream(handler grpc.StreamHandler) grpc.StreamHandler {
+	return func(srv any, stream grpc.ServerStream) (err error) {
+		defer g.contain(&err)
+		if err := g.refuse(); err != nil {
+			return err
+		}
+		return handler(srv, stream)
+	}
+}
+
+// contain turns a panic into its call's error. It must be deferred itself.
+func (g *guard) contain(err *error) {
+	if r := recover(); r != nil {
+		// What was thrown may hold a request's values, so only its type is told.
+		g.logger.Error("a call panicked", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+		*err = fault.New(fault.Internal, "", "a defect of the plugin ended this call; its log has the details")
+	}
+}
+
+// refuse returns why calls cannot be answered; nil if they can be tried.
+func (g *guard) refuse() error {
+	switch state, reason := g.whyNot(); state {
+	case Degraded:
+		return fault.New(fault.Unavailable, "", "%s", reason)
+	case Misconfigured:
+		return fault.New(fault.Query, "", "%s", reason)
+	case Closed:
+		return fault.New(fault.Closed, "", "%s", reason)
+	}
+	return nil
 }
 
 // Register adds the storage's services to a gRPC server.

@@ -291,14 +291,14 @@ func TestAnnotatedMethodsOfAFurtherContract(t *testing.T) {
 	}
 }
 
-// A stream cannot be served yet: that is said at once, and not by a call that hangs.
+// An operation cannot be a stream: that is said at once, and not by a call that hangs.
 func TestStreamsAreRefused(t *testing.T) {
 	s, err := openNotes(t, notes(t, "stream Note"))
 	if err == nil {
 		s.Close()
 		t.Fatal("a contract with a stream was opened")
 	}
-	if !strings.Contains(err.Error(), "notes.v1.Notes.Every: streams cannot be served") {
+	if !strings.Contains(err.Error(), "notes.v1.Notes.Every: an operation cannot be a stream") {
 		t.Error(err)
 	}
 }

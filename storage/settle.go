@@ -70,9 +70,9 @@ func (s *Storage) try(ctx context.Context) (serving bool, reason string) {
 func (s *Storage) serve(problems problem.List) {
 	s.pool.Retain(s.executor.Set())
 	s.become(Serving, "", problems)
-	if s.tracker != nil && !s.options.Quiet && !s.started {
+	if !s.options.Quiet && !s.started {
 		s.started = true
-		s.tracker.Start()
+		s.domains.start()
 	}
 }
 

@@ -6,7 +6,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/storage/database"
 	"github.com/mortise-storage/mortise/storage/database/embedded"
@@ -24,7 +24,7 @@ import (
 	"github.com/mortise-storage/mortise/storage/operation"
 	"github.com/mortise-storage/mortise/storage/problem"
 	"github.com/mortise-storage/mortise/storage/query"
-	"github.com/mortise-storage/mortise/storage/tracker"
+	"github.com/mortise-storage/mortise/storage/wake"
 )
 
 // Embedded is the connection string that runs a private PostgreSQL.
@@ -32,7 +32,7 @@ const Embedded = "embedded"
 
 // Files are the .proto files of the built-in contract.
 func Files() []protoreflect.FileDescriptor {
-	return []protoreflect.FileDescriptor{trackerv1.File_mortise_tracker_v1_tracker_proto}
+	return []protoreflect.FileDescriptor{trackerv1.File_mortise_tracker_v1_tracker_proto, mediav1.File_mortise_media_v1_media_proto}
 }
 
 // Contract reads the built-in contract and further annotated files.
@@ -100,7 +100,8 @@ type Storage struct {
 	executor *query.Executor
 	registry *prometheus.Registry
 	services services
-	tracker  *tracker.Service
+	domains  domains
+	hub      *wake.Hub
 	reloads  *metrics.Reloads
 
 	cancel context.CancelFunc
@@ -192,18 +193,13 @@ func (s *Storage) openDatabase(ctx context.Context) error {
 }
 
 func (s *Storage) openServices() error {
-	composed := map[string]any{}
-	if s.set.Serves(tracker.Section) {
-		settings, ok := s.config.Settings[tracker.Section].(*trackerv1.Settings)
-		if !ok {
-			return errors.New("the settings of the section tracker are missing")
-		}
-		s.tracker = tracker.New(s.executor, settings, s.logger, s.registry)
-		composed[trackerv1.Swarms_ServiceDesc.ServiceName] = s.tracker
-		composed[trackerv1.Data_ServiceDesc.ServiceName] = s.tracker
-	}
 	var err error
-	s.services, err = buildServices(s.contract, s.set, s.executor, composed, s.logger, s.whyNot)
+	s.domains, err = makeDomains(s.contract, s.set, s.config.Settings,
+		surrounding{executor: s.executor, logger: s.logger, registerer: s.registry, hub: s.hub})
+	if err != nil {
+		return err
+	}
+	s.services, err = buildServices(s.contract, s.set, s.executor, s.domains.composed(), s.logger, s.whyNot)
 	return err
 }
 
@@ -317,9 +313,7 @@ func (s *Storage) Close() {
 		s.work.Wait()
 		s.reloading.Lock() // a reload that is under way must not start work again
 		defer s.reloading.Unlock()
-		if s.tracker != nil {
-			s.tracker.Close()
-		}
+		s.domains.close()
 		if s.pool != nil {
 			s.pool.Close()
 		}

@@ -10,12 +10,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
-	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/storage/database"
 	"github.com/mortise-storage/mortise/storage/operation"
 	"github.com/mortise-storage/mortise/storage/problem"
 	"github.com/mortise-storage/mortise/storage/query"
-	"github.com/mortise-storage/mortise/storage/tracker"
+	"github.com/mortise-storage/mortise/storage/wake"
 )
 
 // A Trial serves an operator's file like a Storage, but every call runs on one connection, inside one
@@ -34,7 +33,7 @@ type Trial struct {
 	pool        *database.Pool
 	transaction *database.Transaction
 	executor    *query.Executor
-	tracker     *tracker.Service
+	domains     domains
 	conn        grpc.ClientConnInterface
 }
 
@@ -107,14 +106,14 @@ func (t *Trial) open(ctx context.Context, options TrialOptions) error {
 }
 
 func (t *Trial) serve(logger *slog.Logger) error {
-	composed := map[string]any{}
-	if settings, ok := t.config.Settings[tracker.Section].(*trackerv1.Settings); ok && t.original.Serves(tracker.Section) {
-		t.tracker = tracker.New(t.executor, settings, logger, prometheus.NewRegistry())
-		composed[trackerv1.Swarms_ServiceDesc.ServiceName] = t.tracker
-		composed[trackerv1.Data_ServiceDesc.ServiceName] = t.tracker
+	made, err := makeDomains(t.contract, t.original, t.config.Settings,
+		surrounding{executor: t.executor, logger: logger, registerer: prometheus.NewRegistry(), hub: new(wake.Hub)})
+	if err != nil {
+		return err
 	}
+	t.domains = made
 	serving := func() (State, string) { return Serving, "" }
-	built, err := buildServices(t.contract, t.original, t.executor, composed, logger, serving)
+	built, err := buildServices(t.contract, t.original, t.executor, t.domains.composed(), logger, serving)
 	if err != nil {
 		return err
 	}
@@ -183,9 +182,7 @@ func (t *Trial) Use(ctx context.Context, use func(*pgx.Conn) error) error {
 
 // Close rolls everything back and ends the connection. It may be called more than once.
 func (t *Trial) Close() {
-	if t.tracker != nil {
-		t.tracker.Close()
-	}
+	t.domains.close()
 	if t.transaction != nil {
 		t.transaction.Close()
 	}

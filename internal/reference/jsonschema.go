@@ -25,6 +25,9 @@ func JSONSchema(contract *operation.Contract, comments Comments) ([]byte, error)
 	for _, section := range contract.Sections() {
 		s.definitions[section.Name] = s.section(section, object{"connection_string": connection()}, true)
 		own[section.Name] = ref(section.Name)
+		if !section.Inline {
+			continue
+		}
 		s.definitions[section.Name+"_inline"] = s.section(section, general(), false)
 		inline = append(inline, object{"if": object{"anyOf": requireEach(section.Groups())}, "then": ref(section.Name + "_inline"), "else": true})
 	}
@@ -178,7 +181,9 @@ func withDemands(group object, section *operation.Section, name string) object {
 func (s *schema) groupsAtRoot(contract *operation.Contract) []any {
 	var all []any
 	for _, section := range contract.Sections() {
-		all = append(all, requireEach(section.Groups())...)
+		if section.Inline {
+			all = append(all, requireEach(section.Groups())...)
+		}
 	}
 	return all
 }

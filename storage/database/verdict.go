@@ -46,6 +46,10 @@ func (r *run) settle(ctx context.Context, conn *pgconn.PgConn, t *transit, again
 		v.err.Operation = t.group[t.failed].Statement.Operation.Key
 	}
 	t.group.Fail(v.err)
+	if len(t.group) == 1 && t.group[0].Ignored() {
+		t.group[0].Ignore()
+		return again
+	}
 	if !v.retry || ctx.Err() != nil {
 		return again
 	}
@@ -122,7 +126,7 @@ func (p *Pool) judgeServer(ctx context.Context, conn *pgconn.PgConn, t *transit,
 	case pgErr.Code == "26000" || pgErr.Code == "42P05":
 		p.giveUpPrepared(conn)
 		v.retry, v.remedy = true, unprepared
-	case pgErr.Code == "23505" && idempotent(t.group):
+	case pgErr.Code == "23505" && idempotent(t.group) && !ignores(t.group):
 		v.retry, v.remedy = true, insertAgain // two racing inserts of a query that is no true upsert
 	case mayBeSchema(pgErr):
 		changed, misfit := p.replan(ctx, conn, t, isCachedPlan(pgErr))
@@ -165,6 +169,16 @@ func idempotent(group query.Group) bool {
 		}
 	}
 	return true
+}
+
+// ignores says whether one of the calls takes a key that is taken for an ordinary answer.
+func ignores(group query.Group) bool {
+	for _, call := range group {
+		if call.Statement.Operation.Spec.GetUnique() == annotation.Refusal_IGNORED {
+			return true
+		}
+	}
+	return false
 }
 
 func isConnectError(err error) bool {

@@ -29,6 +29,8 @@ const (
 	DoesNotExist    Reason = "DOES_NOT_EXIST"   // NOT_FOUND
 	AlreadyExists   Reason = "ALREADY_EXISTS"   // ALREADY_EXISTS
 	Precondition    Reason = "PRECONDITION"     // FAILED_PRECONDITION: the stored state forbids it
+	InUse           Reason = "IN_USE"           // FAILED_PRECONDITION: something stored still refers to it
+	InvalidToken    Reason = "INVALID_TOKEN"    // FAILED_PRECONDITION: it belongs to the owner of another token
 	InvalidArgument Reason = "INVALID_ARGUMENT" // INVALID_ARGUMENT: no query was sent
 	NotConfigured   Reason = "NOT_CONFIGURED"   // UNIMPLEMENTED: the operator gave no query for it
 	Unsupported     Reason = "UNSUPPORTED"      // UNIMPLEMENTED: the query does not use a parameter that is asked for
@@ -50,6 +52,7 @@ const (
 var codeOf = map[Reason]codes.Code{
 	DoesNotExist: codes.NotFound, AlreadyExists: codes.AlreadyExists, Precondition: codes.FailedPrecondition,
 	InvalidArgument: codes.InvalidArgument, NotConfigured: codes.Unimplemented, Unsupported: codes.Unimplemented,
+	InUse: codes.FailedPrecondition, InvalidToken: codes.FailedPrecondition,
 	Rejected: codes.FailedPrecondition, RowBound: codes.FailedPrecondition, Conflict: codes.Unavailable,
 	UnknownOutcome: codes.Unavailable, Partial: codes.Unavailable, Unavailable: codes.Unavailable,
 	Timeout: codes.DeadlineExceeded, Overload: codes.ResourceExhausted, BadResult: codes.Internal,

@@ -33,12 +33,16 @@ type Section struct {
 	Name string
 	// Profiles are sets of groups; a section must hold all groups of at least one.
 	Profiles [][]string
+	// Inline says that its groups may stand at the root of a file that has no section.
+	Inline bool
 	// Operations are in the order of declaration.
 	Operations []*Operation
 	// Settings describe the keys that are not queries.
 	Settings []*Setting
 	// SettingsMessage is the message whose fields the settings are; nil if there are none.
 	SettingsMessage protoreflect.MessageDescriptor
+
+	timeout string
 }
 
 // Load reads the annotated files. It reports every mistake in them at once.
@@ -122,6 +126,10 @@ func (c *Contract) section(declared *annotation.Section) *Section {
 	for _, profile := range declared.GetProfiles() {
 		s.Profiles = append(s.Profiles, strings.Fields(profile))
 	}
+	s.Inline = s.Inline || declared.GetInline()
+	if declared.GetTimeout() != "" {
+		s.timeout = declared.GetTimeout()
+	}
 	return s
 }
 
@@ -133,7 +141,7 @@ func (c *Contract) addMethod(section *Section, method protoreflect.MethodDescrip
 		}
 		return nil
 	}
-	op, err := newOperation(method, spec, internal)
+	op, err := newOperation(method, spec, internal, section.defaultTimeout(spec))
 	if err != nil {
 		return fmt.Errorf("%s: %w", method.FullName(), err)
 	}
@@ -147,6 +155,14 @@ func (c *Contract) addMethod(section *Section, method protoreflect.MethodDescrip
 	c.byKey[op.Key], c.byMethod[op.FullMethod] = op, op
 	section.Operations = append(section.Operations, op)
 	return nil
+}
+
+// defaultTimeout is the limit for a call of an operation that declares none. Periodic work has none.
+func (s *Section) defaultTimeout(spec *annotation.Operation) string {
+	if s == nil || spec.GetHeat() == annotation.Heat_BACKGROUND {
+		return ""
+	}
+	return s.timeout
 }
 
 // link resolves the keys by which operations name each other.

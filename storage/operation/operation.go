@@ -44,7 +44,7 @@ type Operation struct {
 	nothing *Parameter
 }
 
-func newOperation(method protoreflect.MethodDescriptor, spec *annotation.Operation, internal bool) (*Operation, error) {
+func newOperation(method protoreflect.MethodDescriptor, spec *annotation.Operation, internal bool, timeout string) (*Operation, error) {
 	op := &Operation{
 		Key:        spec.GetQuery(),
 		Method:     method,
@@ -57,11 +57,14 @@ func newOperation(method protoreflect.MethodDescriptor, spec *annotation.Operati
 		return nil, err
 	}
 	if spec.GetTimeout() != "" {
-		timeout, err := time.ParseDuration(spec.GetTimeout())
+		timeout = spec.GetTimeout()
+	}
+	if timeout != "" {
+		limit, err := time.ParseDuration(timeout)
 		if err != nil {
 			return nil, fmt.Errorf("timeout: %w", err)
 		}
-		op.Timeout = timeout
+		op.Timeout = limit
 	}
 	if err := op.readParameters(); err != nil {
 		return nil, err

@@ -75,6 +75,22 @@ func (c *Call) Reset() {
 	c.Rows, c.Affected, c.Counted, c.Err = nil, 0, false, nil
 }
 
+// Ignored says that the database refused the row for a reason that the contract takes for "nothing
+// was affected". It holds only for a call that was a transaction of its own: others were undone with it.
+func (c *Call) Ignored() bool {
+	var f *fault.Error
+	if !errors.As(c.Err, &f) {
+		return false
+	}
+	return refusal(c.Statement.Operation, f.SQLState) == annotation.Refusal_IGNORED
+}
+
+// Ignore makes the call one that affected nothing.
+func (c *Call) Ignore() {
+	c.Reset()
+	c.Counted = true
+}
+
 // Found says whether a row came back.
 func (c *Call) Found() bool { return len(c.Rows) > 0 }
 
@@ -155,6 +171,9 @@ func (c *Call) readRow(p *Plan, wire [][]byte) error {
 		cp := &p.columns[i]
 		v := operation.Value{Null: wire[cp.position] == nil}
 		err := error(nil)
+		if v.Null && op.Spec.GetNullIsEmpty() {
+			return nil // the same as no row
+		}
 		if !v.Null {
 			if err = cp.decode(wire[cp.position], &v); err != nil {
 				err = &operation.BadColumn{Column: cp.column.Name, Rule: err.Error()}

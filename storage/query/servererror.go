@@ -6,7 +6,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/mortise-storage/mortise/api/mortise/annotation"
 	"github.com/mortise-storage/mortise/storage/fault"
+	"github.com/mortise-storage/mortise/storage/operation"
 )
 
 func serverError(err error) *pgconn.PgError {
@@ -35,7 +37,37 @@ func (p *Plan) Fault(err *pgconn.PgError) *fault.Error {
 		f.Position = s.position(p.prefix, int(err.Position))
 	}
 	f.Reason, f.Message = classify(err)
+	switch refusal(s.Operation, err.Code) {
+	case annotation.Refusal_ABSENT:
+		f.Reason, f.Message = fault.DoesNotExist, "what it refers to does not exist"+constraint(err)
+	case annotation.Refusal_USED:
+		f.Reason, f.Message = fault.InUse, "something still refers to it"+constraint(err)
+	}
 	return f
+}
+
+// refusal is what the contract says of a row that a key of the table refuses.
+func refusal(op *operation.Operation, sqlstate string) annotation.Refusal {
+	switch sqlstate {
+	case uniqueViolation:
+		return op.Spec.GetUnique()
+	case foreignKeyViolation:
+		return op.Spec.GetForeignKey()
+	}
+	return annotation.Refusal_REFUSED
+}
+
+// The codes of violated keys (PostgreSQL's manual, appendix A).
+const (
+	uniqueViolation     = "23505"
+	foreignKeyViolation = "23503"
+)
+
+func constraint(err *pgconn.PgError) string {
+	if err.ConstraintName == "" {
+		return ""
+	}
+	return " (constraint " + err.ConstraintName + ")"
 }
 
 // TooManyRows is the error for a write whose count was seen before its commit.
@@ -47,10 +79,6 @@ func (c *Call) TooManyRows() *fault.Error {
 
 // classify follows PostgreSQL's table of error codes (its appendix A) by class.
 func classify(err *pgconn.PgError) (fault.Reason, string) {
-	constraint := ""
-	if err.ConstraintName != "" {
-		constraint = " (constraint " + err.ConstraintName + ")"
-	}
 	switch err.Code {
 	case "40001", "40P01", "55P03":
 		return fault.Conflict, "another transaction was in the way, again and again; nothing was changed"
@@ -71,9 +99,9 @@ func classify(err *pgconn.PgError) (fault.Reason, string) {
 	case "08", "57":
 		return fault.Unavailable, "the database is not available: " + said(err)
 	case "22", "54":
-		return fault.Rejected, "the database refuses the value" + constraint
+		return fault.Rejected, "the database refuses the value" + constraint(err)
 	case "23", "44": // 44: a view's WITH CHECK OPTION
-		return fault.Rejected, "a constraint of the table refuses the row" + constraint
+		return fault.Rejected, "a constraint of the table refuses the row" + constraint(err)
 	case "53", "58":
 		return fault.Unavailable, "the database lacks resources"
 	case "P0": // raised by the operator's own function or trigger

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
@@ -40,6 +41,12 @@ func New(executor *query.Executor, settings *trackerv1.Settings, logger *slog.Lo
 	s := &Service{executor: executor, logger: logger, metrics: newMetrics(settings.GetMetricsPrefix(), registerer)}
 	s.schedule.tasks = s.tasks()
 	return s
+}
+
+// Register adds the services of the API that have composed methods.
+func (s *Service) Register(registrar grpc.ServiceRegistrar) {
+	trackerv1.RegisterSwarmsServer(registrar, s)
+	trackerv1.RegisterDataServer(registrar, s)
 }
 
 // A view is what one call works with from its begin to its end: the operator's queries and settings as

@@ -29,6 +29,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// The meaning of a row that a key of the table refuses.
+type Refusal int32
+
+const (
+	// A value that the database does not take: FAILED_PRECONDITION, reason REJECTED.
+	Refusal_REFUSED Refusal = 0
+	// As if no row had been affected.
+	Refusal_IGNORED Refusal = 1
+	// What the row refers to does not exist: NOT_FOUND.
+	Refusal_ABSENT Refusal = 2
+	// Something still refers to the row: FAILED_PRECONDITION, reason IN_USE.
+	Refusal_USED Refusal = 3
+)
+
+// Enum value maps for Refusal.
+var (
+	Refusal_name = map[int32]string{
+		0: "REFUSED",
+		1: "IGNORED",
+		2: "ABSENT",
+		3: "USED",
+	}
+	Refusal_value = map[string]int32{
+		"REFUSED": 0,
+		"IGNORED": 1,
+		"ABSENT":  2,
+		"USED":    3,
+	}
+)
+
+func (x Refusal) Enum() *Refusal {
+	p := new(Refusal)
+	*p = x
+	return p
+}
+
+func (x Refusal) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Refusal) Descriptor() protoreflect.EnumDescriptor {
+	return file_mortise_annotation_annotation_proto_enumTypes[0].Descriptor()
+}
+
+func (Refusal) Type() protoreflect.EnumType {
+	return &file_mortise_annotation_annotation_proto_enumTypes[0]
+}
+
+func (x Refusal) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Refusal.Descriptor instead.
+func (Refusal) EnumDescriptor() ([]byte, []int) {
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{0}
+}
+
 // The shape of a result.
 type Result int32
 
@@ -74,11 +131,11 @@ func (x Result) String() string {
 }
 
 func (Result) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[0].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[1].Descriptor()
 }
 
 func (Result) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[0]
+	return &file_mortise_annotation_annotation_proto_enumTypes[1]
 }
 
 func (x Result) Number() protoreflect.EnumNumber {
@@ -87,7 +144,7 @@ func (x Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Result.Descriptor instead.
 func (Result) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{0}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{1}
 }
 
 // The meaning of an empty result.
@@ -127,11 +184,11 @@ func (x Empty) String() string {
 }
 
 func (Empty) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[1].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[2].Descriptor()
 }
 
 func (Empty) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[1]
+	return &file_mortise_annotation_annotation_proto_enumTypes[2]
 }
 
 func (x Empty) Number() protoreflect.EnumNumber {
@@ -140,7 +197,7 @@ func (x Empty) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Empty.Descriptor instead.
 func (Empty) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{1}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{2}
 }
 
 // Whether the operator must give the query.
@@ -175,11 +232,11 @@ func (x Need) String() string {
 }
 
 func (Need) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[2].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[3].Descriptor()
 }
 
 func (Need) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[2]
+	return &file_mortise_annotation_annotation_proto_enumTypes[3]
 }
 
 func (x Need) Number() protoreflect.EnumNumber {
@@ -188,7 +245,7 @@ func (x Need) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Need.Descriptor instead.
 func (Need) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{2}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{3}
 }
 
 // Whether a statement may be sent again after the connection was lost and its outcome is unknown.
@@ -229,11 +286,11 @@ func (x Retry) String() string {
 }
 
 func (Retry) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[3].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[4].Descriptor()
 }
 
 func (Retry) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[3]
+	return &file_mortise_annotation_annotation_proto_enumTypes[4]
 }
 
 func (x Retry) Number() protoreflect.EnumNumber {
@@ -242,7 +299,7 @@ func (x Retry) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Retry.Descriptor instead.
 func (Retry) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{3}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{4}
 }
 
 // How often an operation runs.
@@ -286,11 +343,11 @@ func (x Heat) String() string {
 }
 
 func (Heat) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[4].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[5].Descriptor()
 }
 
 func (Heat) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[4]
+	return &file_mortise_annotation_annotation_proto_enumTypes[5]
 }
 
 func (x Heat) Number() protoreflect.EnumNumber {
@@ -299,7 +356,7 @@ func (x Heat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Heat.Descriptor instead.
 func (Heat) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{4}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{5}
 }
 
 // What happens to a row that breaks the contract (NULL, wrong length, out of range).
@@ -335,11 +392,11 @@ func (x BadRows) String() string {
 }
 
 func (BadRows) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[5].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[6].Descriptor()
 }
 
 func (BadRows) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[5]
+	return &file_mortise_annotation_annotation_proto_enumTypes[6]
 }
 
 func (x BadRows) Number() protoreflect.EnumNumber {
@@ -348,7 +405,7 @@ func (x BadRows) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use BadRows.Descriptor instead.
 func (BadRows) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{5}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{6}
 }
 
 // Where an operation runs when a section has shards.
@@ -388,11 +445,11 @@ func (x Scope) String() string {
 }
 
 func (Scope) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[6].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[7].Descriptor()
 }
 
 func (Scope) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[6]
+	return &file_mortise_annotation_annotation_proto_enumTypes[7]
 }
 
 func (x Scope) Number() protoreflect.EnumNumber {
@@ -401,7 +458,7 @@ func (x Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Scope.Descriptor instead.
 func (Scope) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{6}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{7}
 }
 
 // A kind says which Go value stands for a field and which database types fit it.
@@ -445,11 +502,11 @@ func (x Kind) String() string {
 }
 
 func (Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[7].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[8].Descriptor()
 }
 
 func (Kind) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[7]
+	return &file_mortise_annotation_annotation_proto_enumTypes[8]
 }
 
 func (x Kind) Number() protoreflect.EnumNumber {
@@ -458,7 +515,7 @@ func (x Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Kind.Descriptor instead.
 func (Kind) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{7}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{8}
 }
 
 type Derive int32
@@ -497,11 +554,11 @@ func (x Derive) String() string {
 }
 
 func (Derive) Descriptor() protoreflect.EnumDescriptor {
-	return file_mortise_annotation_annotation_proto_enumTypes[8].Descriptor()
+	return file_mortise_annotation_annotation_proto_enumTypes[9].Descriptor()
 }
 
 func (Derive) Type() protoreflect.EnumType {
-	return &file_mortise_annotation_annotation_proto_enumTypes[8]
+	return &file_mortise_annotation_annotation_proto_enumTypes[9]
 }
 
 func (x Derive) Number() protoreflect.EnumNumber {
@@ -510,7 +567,7 @@ func (x Derive) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Derive.Descriptor instead.
 func (Derive) EnumDescriptor() ([]byte, []int) {
-	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{8}
+	return file_mortise_annotation_annotation_proto_rawDescGZIP(), []int{9}
 }
 
 // A section of the operator's YAML: one domain.
@@ -520,7 +577,12 @@ type Section struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What a section must hold at least: one of these has to be complete. Each is the names of groups,
 	// separated by spaces.
-	Profiles      []string `protobuf:"bytes,2,rep,name=profiles,proto3" json:"profiles,omitempty"`
+	Profiles []string `protobuf:"bytes,2,rep,name=profiles,proto3" json:"profiles,omitempty"`
+	// The longest time a call may take, a Go duration, where neither its operation nor the operator says
+	// otherwise. Empty: as the configuration says.
+	Timeout string `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// The section's groups may stand at the root of a file that has no section.
+	Inline        bool `protobuf:"varint,4,opt,name=inline,proto3" json:"inline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -569,6 +631,20 @@ func (x *Section) GetProfiles() []string {
 	return nil
 }
 
+func (x *Section) GetTimeout() string {
+	if x != nil {
+		return x.Timeout
+	}
+	return ""
+}
+
+func (x *Section) GetInline() bool {
+	if x != nil {
+		return x.Inline
+	}
+	return false
+}
+
 type Operation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The YAML key of the query: "tracker.peer.add_query". The part before the last dot is the
@@ -606,7 +682,13 @@ type Operation struct {
 	Timeout string `protobuf:"bytes,19,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// A channel of notifications that the statement subscribes to (LISTEN): run on the listener's
 	// own connection.
-	Listens       bool `protobuf:"varint,20,opt,name=listens,proto3" json:"listens,omitempty"`
+	Listens bool `protobuf:"varint,20,opt,name=listens,proto3" json:"listens,omitempty"`
+	// NULL in the column of a SCALAR result means the same as no row.
+	NullIsEmpty bool `protobuf:"varint,21,opt,name=null_is_empty,json=nullIsEmpty,proto3" json:"null_is_empty,omitempty"`
+	// What it means that the database refuses a row because its key is taken (SQLSTATE 23505), and
+	// because of a foreign key (23503).
+	Unique        Refusal `protobuf:"varint,22,opt,name=unique,proto3,enum=mortise.Refusal" json:"unique,omitempty"`
+	ForeignKey    Refusal `protobuf:"varint,23,opt,name=foreign_key,json=foreignKey,proto3,enum=mortise.Refusal" json:"foreign_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -779,6 +861,27 @@ func (x *Operation) GetListens() bool {
 		return x.Listens
 	}
 	return false
+}
+
+func (x *Operation) GetNullIsEmpty() bool {
+	if x != nil {
+		return x.NullIsEmpty
+	}
+	return false
+}
+
+func (x *Operation) GetUnique() Refusal {
+	if x != nil {
+		return x.Unique
+	}
+	return Refusal_REFUSED
+}
+
+func (x *Operation) GetForeignKey() Refusal {
+	if x != nil {
+		return x.ForeignKey
+	}
+	return Refusal_REFUSED
 }
 
 type Field struct {
@@ -1141,10 +1244,12 @@ var File_mortise_annotation_annotation_proto protoreflect.FileDescriptor
 
 const file_mortise_annotation_annotation_proto_rawDesc = "" +
 	"\n" +
-	"#mortise/annotation/annotation.proto\x12\amortise\x1a google/protobuf/descriptor.proto\"9\n" +
+	"#mortise/annotation/annotation.proto\x12\amortise\x1a google/protobuf/descriptor.proto\"k\n" +
 	"\aSection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\bprofiles\x18\x02 \x03(\tR\bprofiles\"\x85\x05\n" +
+	"\bprofiles\x18\x02 \x03(\tR\bprofiles\x12\x18\n" +
+	"\atimeout\x18\x03 \x01(\tR\atimeout\x12\x16\n" +
+	"\x06inline\x18\x04 \x01(\bR\x06inline\"\x86\x06\n" +
 	"\tOperation\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12'\n" +
 	"\x06result\x18\x02 \x01(\x0e2\x0f.mortise.ResultR\x06result\x12$\n" +
@@ -1167,7 +1272,11 @@ const file_mortise_annotation_annotation_proto_rawDesc = "" +
 	"publicForm\x12\x16\n" +
 	"\x06unless\x18\x12 \x03(\tR\x06unless\x12\x18\n" +
 	"\atimeout\x18\x13 \x01(\tR\atimeout\x12\x18\n" +
-	"\alistens\x18\x14 \x01(\bR\alistens\"\xfd\x03\n" +
+	"\alistens\x18\x14 \x01(\bR\alistens\x12\"\n" +
+	"\rnull_is_empty\x18\x15 \x01(\bR\vnullIsEmpty\x12(\n" +
+	"\x06unique\x18\x16 \x01(\x0e2\x10.mortise.RefusalR\x06unique\x121\n" +
+	"\vforeign_key\x18\x17 \x01(\x0e2\x10.mortise.RefusalR\n" +
+	"foreignKey\"\xfd\x03\n" +
 	"\x05Field\x12!\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\r.mortise.KindR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
@@ -1200,7 +1309,13 @@ const file_mortise_annotation_annotation_proto_rawDesc = "" +
 	"\adefault\x18\x02 \x01(\tR\adefault\x12\x1a\n" +
 	"\bpositive\x18\x03 \x01(\bR\bpositive\x12\x1a\n" +
 	"\bnegative\x18\x04 \x01(\tR\bnegative\x12\x16\n" +
-	"\x06values\x18\x05 \x03(\tR\x06values*?\n" +
+	"\x06values\x18\x05 \x03(\tR\x06values*9\n" +
+	"\aRefusal\x12\v\n" +
+	"\aREFUSED\x10\x00\x12\v\n" +
+	"\aIGNORED\x10\x01\x12\n" +
+	"\n" +
+	"\x06ABSENT\x10\x02\x12\b\n" +
+	"\x04USED\x10\x03*?\n" +
 	"\x06Result\x12\b\n" +
 	"\x04NONE\x10\x00\x12\f\n" +
 	"\bAFFECTED\x10\x01\x12\n" +
@@ -1263,53 +1378,56 @@ func file_mortise_annotation_annotation_proto_rawDescGZIP() []byte {
 	return file_mortise_annotation_annotation_proto_rawDescData
 }
 
-var file_mortise_annotation_annotation_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_mortise_annotation_annotation_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
 var file_mortise_annotation_annotation_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_mortise_annotation_annotation_proto_goTypes = []any{
-	(Result)(0),                         // 0: mortise.Result
-	(Empty)(0),                          // 1: mortise.Empty
-	(Need)(0),                           // 2: mortise.Need
-	(Retry)(0),                          // 3: mortise.Retry
-	(Heat)(0),                           // 4: mortise.Heat
-	(BadRows)(0),                        // 5: mortise.BadRows
-	(Scope)(0),                          // 6: mortise.Scope
-	(Kind)(0),                           // 7: mortise.Kind
-	(Derive)(0),                         // 8: mortise.Derive
-	(*Section)(nil),                     // 9: mortise.Section
-	(*Operation)(nil),                   // 10: mortise.Operation
-	(*Field)(nil),                       // 11: mortise.Field
-	(*Setting)(nil),                     // 12: mortise.Setting
-	(*descriptorpb.MethodOptions)(nil),  // 13: google.protobuf.MethodOptions
-	(*descriptorpb.ServiceOptions)(nil), // 14: google.protobuf.ServiceOptions
-	(*descriptorpb.FieldOptions)(nil),   // 15: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil), // 16: google.protobuf.MessageOptions
-	(*descriptorpb.FileOptions)(nil),    // 17: google.protobuf.FileOptions
+	(Refusal)(0),                        // 0: mortise.Refusal
+	(Result)(0),                         // 1: mortise.Result
+	(Empty)(0),                          // 2: mortise.Empty
+	(Need)(0),                           // 3: mortise.Need
+	(Retry)(0),                          // 4: mortise.Retry
+	(Heat)(0),                           // 5: mortise.Heat
+	(BadRows)(0),                        // 6: mortise.BadRows
+	(Scope)(0),                          // 7: mortise.Scope
+	(Kind)(0),                           // 8: mortise.Kind
+	(Derive)(0),                         // 9: mortise.Derive
+	(*Section)(nil),                     // 10: mortise.Section
+	(*Operation)(nil),                   // 11: mortise.Operation
+	(*Field)(nil),                       // 12: mortise.Field
+	(*Setting)(nil),                     // 13: mortise.Setting
+	(*descriptorpb.MethodOptions)(nil),  // 14: google.protobuf.MethodOptions
+	(*descriptorpb.ServiceOptions)(nil), // 15: google.protobuf.ServiceOptions
+	(*descriptorpb.FieldOptions)(nil),   // 16: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil), // 17: google.protobuf.MessageOptions
+	(*descriptorpb.FileOptions)(nil),    // 18: google.protobuf.FileOptions
 }
 var file_mortise_annotation_annotation_proto_depIdxs = []int32{
-	0,  // 0: mortise.Operation.result:type_name -> mortise.Result
-	1,  // 1: mortise.Operation.empty:type_name -> mortise.Empty
-	2,  // 2: mortise.Operation.need:type_name -> mortise.Need
-	3,  // 3: mortise.Operation.retry:type_name -> mortise.Retry
-	4,  // 4: mortise.Operation.heat:type_name -> mortise.Heat
-	5,  // 5: mortise.Operation.bad_rows:type_name -> mortise.BadRows
-	6,  // 6: mortise.Operation.scope:type_name -> mortise.Scope
-	7,  // 7: mortise.Field.kind:type_name -> mortise.Kind
-	8,  // 8: mortise.Field.derive:type_name -> mortise.Derive
-	13, // 9: mortise.operation:extendee -> google.protobuf.MethodOptions
-	14, // 10: mortise.internal:extendee -> google.protobuf.ServiceOptions
-	15, // 11: mortise.field:extendee -> google.protobuf.FieldOptions
-	15, // 12: mortise.setting:extendee -> google.protobuf.FieldOptions
-	16, // 13: mortise.settings:extendee -> google.protobuf.MessageOptions
-	17, // 14: mortise.section:extendee -> google.protobuf.FileOptions
-	10, // 15: mortise.operation:type_name -> mortise.Operation
-	11, // 16: mortise.field:type_name -> mortise.Field
-	12, // 17: mortise.setting:type_name -> mortise.Setting
-	9,  // 18: mortise.section:type_name -> mortise.Section
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	15, // [15:19] is the sub-list for extension type_name
-	9,  // [9:15] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	1,  // 0: mortise.Operation.result:type_name -> mortise.Result
+	2,  // 1: mortise.Operation.empty:type_name -> mortise.Empty
+	3,  // 2: mortise.Operation.need:type_name -> mortise.Need
+	4,  // 3: mortise.Operation.retry:type_name -> mortise.Retry
+	5,  // 4: mortise.Operation.heat:type_name -> mortise.Heat
+	6,  // 5: mortise.Operation.bad_rows:type_name -> mortise.BadRows
+	7,  // 6: mortise.Operation.scope:type_name -> mortise.Scope
+	0,  // 7: mortise.Operation.unique:type_name -> mortise.Refusal
+	0,  // 8: mortise.Operation.foreign_key:type_name -> mortise.Refusal
+	8,  // 9: mortise.Field.kind:type_name -> mortise.Kind
+	9,  // 10: mortise.Field.derive:type_name -> mortise.Derive
+	14, // 11: mortise.operation:extendee -> google.protobuf.MethodOptions
+	15, // 12: mortise.internal:extendee -> google.protobuf.ServiceOptions
+	16, // 13: mortise.field:extendee -> google.protobuf.FieldOptions
+	16, // 14: mortise.setting:extendee -> google.protobuf.FieldOptions
+	17, // 15: mortise.settings:extendee -> google.protobuf.MessageOptions
+	18, // 16: mortise.section:extendee -> google.protobuf.FileOptions
+	11, // 17: mortise.operation:type_name -> mortise.Operation
+	12, // 18: mortise.field:type_name -> mortise.Field
+	13, // 19: mortise.setting:type_name -> mortise.Setting
+	10, // 20: mortise.section:type_name -> mortise.Section
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	17, // [17:21] is the sub-list for extension type_name
+	11, // [11:17] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_mortise_annotation_annotation_proto_init() }
@@ -1323,7 +1441,7 @@ func file_mortise_annotation_annotation_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mortise_annotation_annotation_proto_rawDesc), len(file_mortise_annotation_annotation_proto_rawDesc)),
-			NumEnums:      9,
+			NumEnums:      10,
 			NumMessages:   4,
 			NumExtensions: 6,
 			NumServices:   0,

@@ -3839,8 +3839,8 @@ const file_mortise_tracker_v1_tracker_proto_rawDesc = "" +
 	"\x02GC\x12 .mortise.tracker.v1.GCParameters\x1a\x1c.mortise.tracker.v1.Affected\"0\xf2\xf3',\n" +
 	"\x10tracker.gc_query\x10\x01*\x12peers never expire0\x018\x02\x12\xac\x01\n" +
 	"\rInfoHashCount\x12+.mortise.tracker.v1.InfoHashCountParameters\x1a\x1e.mortise.tracker.v1.InfoHashes\"N\xf2\xf3'J\n" +
-	"\x1dtracker.info_hash_count_query\x10\x02*#the gauge of info hashes is missing0\x018\x02\x1a\x04\xf8\xf3'\x01Bg\x9a\xf4'\x1e\n" +
-	"\atracker\x12\rannounce peer\x12\x04dataZCgithub.com/mortise-storage/mortise/api/mortise/tracker/v1;trackerv1b\x06proto3"
+	"\x1dtracker.info_hash_count_query\x10\x02*#the gauge of info hashes is missing0\x018\x02\x1a\x04\xf8\xf3'\x01Bi\x9a\xf4' \n" +
+	"\atracker\x12\rannounce peer\x12\x04data \x01ZCgithub.com/mortise-storage/mortise/api/mortise/tracker/v1;trackerv1b\x06proto3"
 
 var (
 	file_mortise_tracker_v1_tracker_proto_rawDescOnce sync.Once
