@@ -16,7 +16,7 @@ BENCHTIME ?= 0.5s
 # much faster.
 NOC     := disable_libutp,nosqlite
 
-.PHONY: help demo run build test test-long bench lint generate check-generated fuzz postgresql cover clean
+.PHONY: help demo demo-media run build test test-long bench lint generate check-generated fuzz postgresql cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -26,18 +26,24 @@ demo: build ## let real BitTorrent clients find each other through the plugin
 	@mkdir -p $(STATE)
 	$(BIN)/tracker demo --plugin $(BIN)/mortise --config queries.example.yaml --state $(STATE)/demo
 
+demo-media: build ## let an image server, its workers and a few crashes show the media domain
+	@scripts/install postgresql
+	@mkdir -p $(STATE)
+	$(BIN)/mediaserver demo --plugin $(BIN)/mortise --config queries.example.yaml --state $(STATE)/demo-media
+
 run: build ## serve a tracker on the embedded PostgreSQL until Ctrl-C
 	@scripts/install postgresql
 	@mkdir -p $(STATE)
 	$(BIN)/tracker serve --plugin $(BIN)/mortise --config queries.example.yaml --state $(STATE)/run
 
-build: ## build the plugin and the example tracker into bin/
+build: ## build the plugin and the example hosts into bin/
 	@mkdir -p $(BIN)
 	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/mortise ./cmd/mortise
 	cd examples && CGO_ENABLED=0 $(GO) build -o ../$(BIN)/tracker ./tracker
+	cd examples && CGO_ENABLED=0 $(GO) build -o ../$(BIN)/mediaserver ./mediaserver
 
 test: postgresql check-generated ## run every test of every module, with the race detector, and short fuzzing
-	@scripts/install cc pgbouncer
+	@scripts/install cc pgbouncer chromium
 	$(GO) test -race -timeout 30m -coverpkg=./storage/... -coverprofile=coverage.out $$($(GO) list ./... | grep -v /mutation/defaultset)
 	@# Every mutant of the default queries: minutes, and many times that with the race detector.
 	$(GO) test -count=1 -v -timeout 20m ./storage/mutation/defaultset

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,6 +63,19 @@ func (c *calls) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo,
 	c.begin()
 	defer c.end()
 	return handler(ctx, request)
+}
+
+// stream is the server's interceptor for streams. Those of go-plugin last as long as the process.
+func (c *calls) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if !ofGoPlugin(info) {
+		c.begin()
+		defer c.end()
+	}
+	return handler(service, stream)
+}
+
+func ofGoPlugin(info *grpc.StreamServerInfo) bool {
+	return strings.HasPrefix(info.FullMethod, "/plugin.")
 }
 
 // recoverUnary makes a panic the failure of its own call, in whatever service it happens. Services

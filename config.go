@@ -115,7 +115,7 @@ type loader struct {
 }
 
 // generalKeys are the keys beside the sections.
-var generalKeys = []string{"connection_string", "data_dir", "statement_mode", "call_timeout", "max_waiting", "retry_for", "metrics", "log_level", "target"}
+var generalKeys = []string{"connection_string", "listen_connection_string", "data_dir", "statement_mode", "call_timeout", "max_waiting", "retry_for", "metrics", "log_level", "target"}
 
 func (l *loader) file(root *document.Node) {
 	if !root.IsMapping(&l.problems) {
@@ -213,6 +213,7 @@ func (l *loader) general(node *document.Node) {
 	if target, ok := node.Get("target").Text(&l.problems); ok {
 		l.config.Target = target
 	}
+	l.listenConnection(node.Get("listen_connection_string"))
 	if dir, ok := node.Get("data_dir").Text(&l.problems); ok {
 		s.EmbeddedDir = dir
 	}
@@ -257,6 +258,24 @@ func (l *loader) connection(node *document.Node) {
 	if strings.Contains(text, "=...") {
 		l.add(problem.List{value.Problem(problem.Warning, "T14", "placeholder in connection_string", "put in the database and the user")})
 	}
+}
+
+// listenConnection reads the way that notifications take. What cannot be read is reported without its
+// text, which may hold a password.
+func (l *loader) listenConnection(value *document.Node) {
+	text, ok := value.Text(&l.problems)
+	if !ok {
+		return
+	}
+	text = strings.TrimSpace(text)
+	switch {
+	case text == storage.Embedded || l.config.Storage.Connection == storage.Embedded:
+		l.add(problem.List{value.Problem(problem.Error, "listen-embedded", "an embedded server has one way only", "leave listen_connection_string out")})
+	case database.CheckListen(text) != nil:
+		l.add(problem.List{value.Problem(problem.Error, "listen-connection", "this cannot be read as a connection string",
+			"give a URL (postgres://user@host/database) or a DSN (host=... dbname=...)")})
+	}
+	l.config.Storage.ListenConnection = text
 }
 
 // needConnection reports a connection_string that is nowhere.

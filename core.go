@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"time"
 
@@ -173,7 +172,7 @@ func (c *core) serverOptions() []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(largestMessage),
 		grpc.MaxSendMsgSize(largestMessage),
 		grpc.ChainUnaryInterceptor(c.calls.unary, recoverUnary(c.logger)),
-		grpc.ChainStreamInterceptor(c.leaveOnDrain, recoverStream(c.logger)),
+		grpc.ChainStreamInterceptor(c.leaveOnDrain, c.calls.stream, recoverStream(c.logger)),
 	}
 }
 
@@ -189,6 +188,7 @@ func (c *core) register(version int, registrar grpc.ServiceRegistrar) {
 // drain ends a server: no new calls, those under way may finish for a while, and the rest is cut off.
 func (c *core) drain(server *grpc.Server) {
 	close(c.draining)
+	c.storage.Drain()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -207,7 +207,7 @@ func (c *core) drain(server *grpc.Server) {
 // leaveOnDrain ends go-plugin's own streams when the server drains. They would last as long as the
 // process, and gRPC's graceful stop waits for the last stream.
 func (c *core) leaveOnDrain(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	if !strings.HasPrefix(info.FullMethod, "/plugin.") {
+	if !ofGoPlugin(info) {
 		return handler(service, stream)
 	}
 	ended := make(chan error, 1)

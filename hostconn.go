@@ -2,6 +2,7 @@ package mortise
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -81,15 +82,58 @@ func (h *Host) forget(g *generation) {
 	}
 }
 
-// NewStream begins a stream with the process that runs now.
+// NewStream begins a stream with the process that runs now, or with the next one if it did not get
+// through. A process that dies in the middle ends the stream with an error: only the caller knows what
+// it has received, and where to go on.
 func (c hostConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption) (grpc.ClientStream, error) {
-	limit := time.NewTimer(c.host.options.MaxWait)
+	h := c.host
+	limit := time.NewTimer(h.options.MaxWait)
 	defer limit.Stop()
-	g, err := c.host.acquire(ctx, limit.C)
-	if err != nil {
-		return nil, err
+	h.calls.begin()
+	for {
+		g, err := h.acquire(ctx, limit.C)
+		if err != nil {
+			h.calls.end()
+			return nil, err
+		}
+		stream, err := g.conn.NewStream(ctx, desc, method, options...)
+		if err == nil {
+			return newHostStream(stream, h.calls.end), nil
+		}
+		if !connectionLost(ctx, err) {
+			h.calls.end()
+			return nil, err
+		}
+		if err := h.pauseBefore(ctx, g, limit.C, status.Convert(err).Message()); err != nil {
+			h.calls.end()
+			return nil, err
+		}
 	}
-	return g.conn.NewStream(ctx, desc, method, options...)
+}
+
+// A hostStream counts as a call under way until it ends, by its last message or its context.
+type hostStream struct {
+	grpc.ClientStream
+	end func()
+}
+
+func newHostStream(stream grpc.ClientStream, end func()) *hostStream {
+	s := &hostStream{ClientStream: stream, end: sync.OnceFunc(end)}
+	context.AfterFunc(stream.Context(), s.end)
+	return s
+}
+
+// RecvMsg receives a message. An error is the stream's end.
+func (s *hostStream) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	if err == nil {
+		return nil
+	}
+	s.end()
+	if connectionLost(s.Context(), err) {
+		return fault.New(fault.Unavailable, "", "the plugin was lost during the stream; what was received is good, and the rest has to be asked for again")
+	}
+	return err
 }
 
 // sentKey is where a call's context holds whether the call was sent.

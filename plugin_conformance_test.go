@@ -4,10 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	mortise "github.com/mortise-storage/mortise"
-	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/storage/conformance"
 )
 
@@ -36,18 +36,21 @@ func TestConformanceOverThePlugin(t *testing.T) {
 				t.Fatal(err)
 			}
 			host := mustConnect(t, mortise.ConnectOptions{Config: files[0], Env: []string{"MORTISE_DATABASE=" + dsn}})
-			lifetime := config.Storage.Settings["tracker"].(*trackerv1.Settings).GetPeerLifetime().AsDuration()
-			runConformance(t, host, lifetime)
+			for _, domain := range conformance.Domains() {
+				if settings, served := config.Storage.Settings[domain.Section]; served {
+					t.Run(domain.Section, func(t *testing.T) { runConformance(t, host, domain, settings) })
+				}
+			}
 		})
 	}
 }
 
-func runConformance(t *testing.T, host *mortise.Host, lifetime time.Duration) {
-	subject := &conformance.Tracker{
-		Swarms: trackerv1.NewSwarmsClient(host.Conn()), Data: trackerv1.NewDataClient(host.Conn()),
-		Database: trackerv1.NewDatabaseClient(host.Conn()), PeerLifetime: lifetime,
+func runConformance(t *testing.T, host *mortise.Host, domain conformance.Domain, settings proto.Message) {
+	suite, err := domain.Bind(host.Conn(), settings, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	summary, err := conformance.Run(t.Context(), subject, func(r conformance.Result) {
+	summary, err := suite.Run(t.Context(), func(r conformance.Result) {
 		if r.Outcome == conformance.Failed || r.Outcome == conformance.NotRun {
 			t.Errorf("%s: %s\nthe contract says: %s\n%v", r.Name, r.Outcome, r.Says, r.Failures)
 		}

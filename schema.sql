@@ -101,3 +101,183 @@ CREATE TABLE IF NOT EXISTS tracker_kv (
     -- early enough that a list which is replaced as a whole does not bloat.
     autovacuum_vacuum_scale_factor = 0.05
 );
+
+
+-- ==================================================================================================
+-- Domain: media
+-- ==================================================================================================
+--
+-- What the tables have in common
+--   * Hashes are bytea and compared as bytes: pages are then in the same order on every server,
+--     whatever its collation.
+--   * Times are timestamptz and come from Mortise's clock; no column has a default that the
+--     database's clock would fill.
+--   * Foreign keys do not cascade. Whatever still refers to a row keeps it from being deleted, and
+--     the host hears that it is in use.
+
+-- Originals: one row for each distinct content.
+CREATE TABLE IF NOT EXISTS media_hashes (
+    -- Any bytes, for example a digest with size and format behind it.
+    hash              bytea       PRIMARY KEY,
+    -- Name of the file in the store. Unique, because two hashes with one file would lose it together
+    -- when either is removed. Costs one more index entry an upload (100 MB for a million).
+    identifier        text        NOT NULL UNIQUE,
+    -- Still image of a video or animation. Not unique: it can be made again, and so be lost.
+    motion_identifier text,
+    blurhash          text,
+    created_at        timestamptz NOT NULL
+) WITH (
+    -- Most rows are written once more, when a still image or a blurhash is first asked for. No index
+    -- has these columns, so with a little room in the page that is a heap-only update (HOT).
+    fillfactor = 95
+);
+
+-- The order of pages and streams, read in both directions.
+CREATE INDEX IF NOT EXISTS media_hashes_order ON media_hashes (created_at, hash);
+
+-- The names under which originals are known.
+CREATE TABLE IF NOT EXISTS media_aliases (
+    alias        text  PRIMARY KEY,
+    hash         bytea NOT NULL REFERENCES media_hashes (hash),
+    -- NULL: nobody can delete the alias with a token, as in very old data.
+    delete_token text
+);
+
+-- Aliases of a hash; also what the check of the foreign key needs when a hash is deleted.
+CREATE INDEX IF NOT EXISTS media_aliases_hash ON media_aliases (hash);
+
+-- Generated files of originals, with their time of access.
+--
+-- No index has the time, although a job asks every half minute for variants that nobody used lately: the
+-- time changes with every request, and with an index each change would write all indexes instead of none.
+-- Measured with a million variants: 7 800 touches a second without it (all heap-only), 4 500 to 5 000 with
+-- one, and that on a table that grows. In return each batch of old variants reads the table: 0.3 s.
+-- With many millions that no longer holds, and the order of the job is what the index has to have:
+--     CREATE INDEX media_variants_accessed ON media_variants (accessed, hash, variant);
+-- An index on a generated column with only the hour of the time was no better (4 300): too many touches
+-- are the first ones of their hour.
+CREATE TABLE IF NOT EXISTS media_variants (
+    hash       bytea       NOT NULL REFERENCES media_hashes (hash),
+    -- What was done to the original, for example resize/200/webp.
+    variant    text        NOT NULL,
+    identifier text        NOT NULL,
+    accessed   timestamptz NOT NULL,
+    PRIMARY KEY (hash, variant)
+) WITH (
+    -- Every request for a variant writes accessed.
+    fillfactor = 85,
+    autovacuum_vacuum_scale_factor = 0.05
+);
+
+-- The right to generate a variant that does not exist yet: few rows, each for some seconds.
+--
+-- No foreign key: a claim must not keep its hash from being removed.
+CREATE TABLE IF NOT EXISTS media_variant_claims (
+    hash      bytea       NOT NULL,
+    variant   text        NOT NULL,
+    heartbeat timestamptz NOT NULL,
+    PRIMARY KEY (hash, variant)
+) WITH (
+    -- Rows come and go: vacuum after 200 of them, whatever the table's size.
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 200
+);
+
+-- Claims that are stale are looked for before each claim.
+CREATE INDEX IF NOT EXISTS media_variant_claims_heartbeat ON media_variant_claims (heartbeat);
+
+-- What is known of a file. No foreign key: details are recorded before the hash or variant that has
+-- the file, and forgotten after it.
+CREATE TABLE IF NOT EXISTS media_details (
+    identifier text  PRIMARY KEY,
+    details    jsonb NOT NULL
+);
+
+-- Small values of the server.
+CREATE TABLE IF NOT EXISTS media_settings (
+    key   text  PRIMARY KEY,
+    -- bytea: some values are numbers of 8 bytes, which are no text.
+    value bytea NOT NULL
+) WITH (
+    -- The value of the health check is written all the time.
+    fillfactor = 70
+);
+
+-- Jobs. What state a job is in follows from two columns:
+--   new      no heartbeat, no worker
+--   running  heartbeat and worker
+--   failed   heartbeat, no worker: to be tried again when the heartbeat is stale
+CREATE TABLE IF NOT EXISTS media_jobs (
+    -- Given by Mortise, in the order of time.
+    id         uuid        PRIMARY KEY,
+    queue      text        NOT NULL,
+    job        jsonb       NOT NULL,
+    -- At most one job with the same key exists, in whatever queue and state.
+    unique_key text,
+    worker     uuid,
+    heartbeat  timestamptz,
+    -- Attempts left.
+    retry      int8        NOT NULL,
+    queue_time timestamptz NOT NULL
+) WITH (
+    -- Each job leaves dead entries at the front of the index that claims are read from. Vacuum early
+    -- and without pauses, so that claims do not have to step over them.
+    autovacuum_vacuum_scale_factor = 0.01,
+    autovacuum_vacuum_threshold = 500,
+    autovacuum_vacuum_cost_delay = 0,
+    autovacuum_analyze_scale_factor = 0.05
+);
+
+-- Partial, so that the many jobs without a key cost nothing.
+CREATE UNIQUE INDEX IF NOT EXISTS media_jobs_unique_key ON media_jobs (unique_key)
+    WHERE unique_key IS NOT NULL;
+
+-- Jobs that can be claimed, and no others, in the order in which they are: a claim reads one entry,
+-- however many jobs are running or wait in other queues.
+CREATE INDEX IF NOT EXISTS media_jobs_ready ON media_jobs (queue, queue_time, id)
+    WHERE heartbeat IS NULL AND retry > 0;
+
+-- Stale jobs are looked for before each claim. That a heartbeat rewrites all index entries of its job
+-- for this does not matter: there are as many in five seconds as there are workers.
+CREATE INDEX IF NOT EXISTS media_jobs_heartbeat ON media_jobs (heartbeat)
+    WHERE heartbeat IS NOT NULL;
+
+-- What a worker holds, for hosts that acknowledge a job by asking for the next.
+CREATE INDEX IF NOT EXISTS media_jobs_worker ON media_jobs (worker)
+    WHERE worker IS NOT NULL;
+
+-- Uploads in the background, until somebody takes the result.
+CREATE TABLE IF NOT EXISTS media_uploads (
+    id         uuid        PRIMARY KEY,
+    -- NULL while the upload is running.
+    result     jsonb,
+    -- No index: only expiry asks for it, every few minutes, and the table is small.
+    created_at timestamptz NOT NULL
+);
+
+-- Which alias stands for which URL, with the alias' time of access.
+--
+-- The time is here and not with the aliases, because it decides when a proxied original is removed:
+-- an alias that belongs to a user and stands for no URL has none, and so can never be found too old.
+-- For its index see media_variants; here it would be ON media_proxies (accessed, alias).
+CREATE TABLE IF NOT EXISTS media_proxies (
+    -- An index entry takes about 2700 bytes (of the compressed text). A longer URL is refused.
+    url      text        PRIMARY KEY,
+    alias    text        NOT NULL REFERENCES media_aliases (alias),
+    accessed timestamptz NOT NULL
+) WITH (
+    fillfactor = 85,
+    autovacuum_vacuum_scale_factor = 0.05
+);
+
+-- Touches and removals by alias, and the check of the foreign key when an alias is deleted.
+CREATE INDEX IF NOT EXISTS media_proxies_alias ON media_proxies (alias);
+
+-- What a move from one store to another has done so far.
+CREATE TABLE IF NOT EXISTS media_store_migration (
+    old_identifier text PRIMARY KEY,
+    new_identifier text NOT NULL
+);
+
+-- A run that goes on after a stop meets the new identifiers.
+CREATE INDEX IF NOT EXISTS media_store_migration_new ON media_store_migration (new_identifier);

@@ -81,6 +81,7 @@ func (s *Storage) take(config Config, set *query.Set, problems problem.List, rol
 	if s.started {
 		s.domains.reloaded()
 	}
+	s.hub.Reloaded()
 	s.serve(problems) // if it was misconfigured, that is repaired
 	switch {
 	case rollback:
@@ -142,6 +143,7 @@ func (s *Storage) needRestart(config Config, set *query.Set) problem.List {
 		changed bool
 	}{
 		{"connection_string", config.Connection != old.Connection},
+		{"listen_connection_string", config.ListenConnection != old.ListenConnection},
 		{"data_dir", config.EmbeddedDir != old.EmbeddedDir},
 		{"statement_mode", config.Mode != old.Mode},
 		{"call_timeout", config.CallTimeout != old.CallTimeout},

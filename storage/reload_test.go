@@ -70,6 +70,7 @@ func TestReload(t *testing.T) {
 		"another type":          strings.Replace(reloadFile, "'old'::bytea", "now()", 1),
 		"another database":      strings.Replace(reloadFile, "${MORTISE_DATABASE}", "host=db.example", 1),
 		"a general key":         reloadFile + "call_timeout: 9s\n",
+		"another listener":      reloadFile + "listen_connection_string: host=db.example\n",
 		"another metric prefix": reloadFile + "  metrics_prefix: chihaya\n",
 	} {
 		bad, _ := loadText(t, text)

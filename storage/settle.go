@@ -73,6 +73,7 @@ func (s *Storage) serve(problems problem.List) {
 	if !s.options.Quiet && !s.started {
 		s.started = true
 		s.domains.start()
+		s.hub.Start()
 	}
 }
 

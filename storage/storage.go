@@ -44,6 +44,9 @@ func Contract(further ...protoreflect.FileDescriptor) (*operation.Contract, erro
 type Config struct {
 	// Connection is a DSN or URL, or Embedded.
 	Connection string
+	// ListenConnection is a DSN or URL for the one connection that receives notifications, where
+	// Connection leads through a pooler; empty is Connection.
+	ListenConnection string
 	// EmbeddedDir is the data folder of the embedded server; empty is its default.
 	EmbeddedDir string
 	// Sources are the queries.
@@ -178,12 +181,17 @@ func (s *Storage) openDatabase(ctx context.Context) error {
 	options.ConnString, options.Observer, options.Logger = connection, observer, s.logger
 	options.Mode, options.CallTimeout = s.config.Mode, s.config.CallTimeout
 	options.MaxWaiting, options.RetryFor = s.config.MaxWaiting, s.config.RetryFor
+	if err := database.CheckListen(s.config.ListenConnection); err != nil {
+		s.stopServer()
+		return err
+	}
 	pool, err := database.Open(options)
 	if err != nil {
 		s.stopServer()
 		return err
 	}
 	s.pool = pool
+	s.hub = wake.New(wake.Options{Database: pool, Connection: s.config.ListenConnection, Logger: s.logger, Registerer: s.registry})
 	metrics.RegisterPool(s.registry, pool.Stat)
 	s.reloads = metrics.NewReloads(s.registry, string(Applied), string(Unchanged), string(RolledBack), string(Rejected), string(Failed))
 	s.revision = Revision{Generation: 1, File: s.config.File, Hash: s.config.Hash, Loaded: time.Now()}
@@ -302,6 +310,16 @@ func (s *Storage) whyNot() (State, string) {
 	return s.state, s.reason
 }
 
+// Drain ends calls that wait for something to happen, with UNAVAILABLE, and lets all others go on. It is
+// for the time between the decision to end and Close.
+func (s *Storage) Drain() {
+	for _, one := range s.domains {
+		if waiting, ok := one.(interface{ Drain() }); ok {
+			waiting.Drain()
+		}
+	}
+}
+
 // Close stops the background work, waits for calls that are under way, closes the connections and
 // stops an embedded server. It may be called more than once.
 func (s *Storage) Close() {
@@ -313,6 +331,9 @@ func (s *Storage) Close() {
 		s.work.Wait()
 		s.reloading.Lock() // a reload that is under way must not start work again
 		defer s.reloading.Unlock()
+		if s.hub != nil {
+			s.hub.Close()
+		}
 		s.domains.close()
 		if s.pool != nil {
 			s.pool.Close()

@@ -34,6 +34,7 @@ type Trial struct {
 	transaction *database.Transaction
 	executor    *query.Executor
 	domains     domains
+	hub         *wake.Hub // it never listens: nothing that a trial does is ever committed
 	conn        grpc.ClientConnInterface
 }
 
@@ -54,7 +55,7 @@ type TrialOptions struct {
 // Problems of the queries are returned as a problem.List, if one of them is an Error; otherwise they
 // are told by Problems. Close must be called in the end.
 func OpenTrial(ctx context.Context, config Config, options TrialOptions) (*Trial, error) {
-	t := &Trial{contract: options.Contract, config: config}
+	t := &Trial{contract: options.Contract, config: config, hub: wake.New(wake.Options{})}
 	if t.contract == nil {
 		contract, err := Contract()
 		if err != nil {
@@ -107,7 +108,7 @@ func (t *Trial) open(ctx context.Context, options TrialOptions) error {
 
 func (t *Trial) serve(logger *slog.Logger) error {
 	made, err := makeDomains(t.contract, t.original, t.config.Settings,
-		surrounding{executor: t.executor, logger: logger, registerer: prometheus.NewRegistry(), hub: new(wake.Hub)})
+		surrounding{executor: t.executor, logger: logger, registerer: prometheus.NewRegistry(), hub: t.hub})
 	if err != nil {
 		return err
 	}
@@ -182,6 +183,7 @@ func (t *Trial) Use(ctx context.Context, use func(*pgx.Conn) error) error {
 
 // Close rolls everything back and ends the connection. It may be called more than once.
 func (t *Trial) Close() {
+	t.hub.Close()
 	t.domains.close()
 	if t.transaction != nil {
 		t.transaction.Close()

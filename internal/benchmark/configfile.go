@@ -57,6 +57,7 @@ func (e edits) file(root *yaml.Node) {
 		root = config
 	}
 	set(root, "connection_string", e.connection)
+	remove(root, "listen_connection_string") // it leads to the other database
 	remove(root, "metrics")
 	found := false
 	for _, name := range e.sections {

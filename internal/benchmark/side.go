@@ -126,7 +126,7 @@ func (s *side) call(request workload.Request) (*query.Call, error) {
 
 func (s *side) openStorage(ctx context.Context, logger *slog.Logger) error {
 	config := s.set.Config.Storage
-	config.Connection = s.set.ConnString
+	config.Connection, config.ListenConnection = s.set.ConnString, ""
 	// Quiet: the background work would come at times that have nothing to do with what is measured.
 	opened, err := storage.Open(ctx, config, storage.Options{Contract: s.contract, Logger: logger, Quiet: true})
 	if err != nil {

@@ -89,13 +89,14 @@ func connection() object {
 // general are the keys beside the sections.
 func general() object {
 	return object{
-		"connection_string": connection(),
-		"target":            text("What the queries are written for, for mortise check: postgres or cockroachdb, the lowest version, and pooler if one in transaction mode is in between. For example: postgres 15 pooler."),
-		"data_dir":          text("The data folder of the embedded server."),
-		"statement_mode":    choice("How statements are sent. auto finds out what works.", "auto", "prepared", "unprepared"),
-		"call_timeout":      duration("The limit for calls that have none of their own, for example 5s."),
-		"retry_for":         duration("How long a call that failed for a passing reason is tried again."),
-		"max_waiting":       number("How many calls may be under way at once.", 1),
+		"connection_string":        connection(),
+		"listen_connection_string": text("A URL or DSN for the one connection that receives notifications, on a way around a pooler in transaction mode. Left out: connection_string."),
+		"target":                   text("What the queries are written for, for mortise check: postgres or cockroachdb, the lowest version, and pooler if one in transaction mode is in between. For example: postgres 15 pooler."),
+		"data_dir":                 text("The data folder of the embedded server."),
+		"statement_mode":           choice("How statements are sent. auto finds out what works.", "auto", "prepared", "unprepared"),
+		"call_timeout":             duration("The limit for calls that have none of their own, for example 5s."),
+		"retry_for":                duration("How long a call that failed for a passing reason is tried again."),
+		"max_waiting":              number("How many calls may be under way at once.", 1),
 		"metrics": object{"type": "object", "description": "Metrics over HTTP.", "additionalProperties": false,
 			"properties": object{"listen": text("The address on which metrics are served, for example 127.0.0.1:9180.")}},
 		"log_level": choice("The least level that is logged.", "debug", "info", "warn", "error"),

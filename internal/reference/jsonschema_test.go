@@ -85,7 +85,7 @@ func TestSchemaTellsRightFromWrong(t *testing.T) {
 	schema := editorsSchema(t)
 	for name, c := range map[string]struct{ text, wrong string }{
 		"the smallest file":           {dataOnly, ""},
-		"general keys":                {"connection_string: embedded\ntarget: postgres 15\ncall_timeout: 1.5s\nmax_waiting: 5\nlog_level: warn\nmetrics: {listen: ':1'}\n" + dataOnly, ""},
+		"general keys":                {"connection_string: host=a\nlisten_connection_string: host=b\ntarget: postgres 15\ncall_timeout: 1.5s\nmax_waiting: 5\nlog_level: warn\nmetrics: {listen: ':1'}\n" + dataOnly, ""},
 		"variables instead of values": {"max_waiting: ${WAITING:-7}\nlog_level: ${LEVEL}\ncall_timeout: ${LIMIT}\n" + dataOnly, ""},
 		"settings":                    {dataOnly + "  gc_interval: 3m\n  gc_limit: 500\n  downloads: {count_on: graduated}\n", ""},
 		"groups at the root":          {"connection_string: embedded\ndata: {add_query: a, get_query: b, del_query: c}\ngc_interval: 1m\n", ""},

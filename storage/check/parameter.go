@@ -103,7 +103,7 @@ func (r *reading) positions() []string {
 
 func unusedParameter(r *reading, f *finder) {
 	for _, p := range r.op.Parameters {
-		if p.Optional || p.Identity() || p.Rules.GetCapability() || p.Derive != annotation.Derive_UNSET || r.statement.Uses(p.Name) {
+		if p.Optional || p.Identity() || p.Rules.GetCapability() || p.Derive != annotation.Derive_UNSET || r.statement.Uses(p.Name) || r.implied(p) {
 			continue
 		}
 		write := "use it as @" + p.Name

@@ -23,6 +23,9 @@ func notIdempotent(r *reading, f *finder) {
 		return
 	}
 	report := func(statement *syntax.Node) {
+		if clearsColumn(statement) {
+			return
+		}
 		for _, target := range statement.List("targetList") {
 			column, value := target.Text("name"), target.Child("val")
 			if at, grows := grows(value, column); grows && !comparesColumn(statement.Child("whereClause"), column) {
@@ -33,6 +36,30 @@ func notIdempotent(r *reading, f *finder) {
 	}
 	each(r.tree, "UpdateStmt", report)
 	each(r.tree, "InsertStmt", func(insert *syntax.Node) { report(insert.Child("onConflictClause")) })
+}
+
+// clearsColumn says whether a column that WHERE compares is set to NULL: the row is then not found a
+// second time.
+func clearsColumn(statement *syntax.Node) bool {
+	for _, target := range statement.List("targetList") {
+		if target.Child("val").Is("isnull") && equalsColumn(statement.Child("whereClause"), target.Text("name")) {
+			return true
+		}
+	}
+	return false
+}
+
+// equalsColumn says whether rows are only hit where the column equals something.
+func equalsColumn(where *syntax.Node, column string) bool {
+	if where != nil && where.Kind == "BoolExpr" && where.Text("boolop") == "AND_EXPR" {
+		for _, part := range where.List("args") {
+			if equalsColumn(part, column) {
+				return true
+			}
+		}
+		return false
+	}
+	return operator(where) == "=" && (isColumn(where.Child("lexpr"), column) || isColumn(where.Child("rexpr"), column))
 }
 
 // grows says whether a value is made by adding something to the column, and where that stands.

@@ -85,7 +85,7 @@ func lints() []*lint {
 	var all []*lint
 	for _, group := range [][]*lint{
 		grammarLints, resultLints, parameterLints, insertLints, retryLints, sessionLints, lockLints, boundLints,
-		portabilityLints, schemaLints, versionLints, trackerPeerLints, trackerLints,
+		portabilityLints, schemaLints, versionLints, trackerPeerLints, trackerLints, mediaLints, mediaQueueLints,
 	} {
 		all = append(all, group...)
 	}

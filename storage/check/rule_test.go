@@ -10,7 +10,7 @@ import (
 	"github.com/mortise-storage/mortise/storage/problem"
 )
 
-var ruleName = regexp.MustCompile(`^(T[0-9]{2}|D[0-9]{2}-[a-z-]+|[a-z]+(-[a-z]+)*)$`)
+var ruleName = regexp.MustCompile(`^([TM][0-9]{2}|D[0-9]{2}-[a-z-]+|[a-z]+(-[a-z]+)*)$`)
 
 func TestRules(t *testing.T) {
 	var names []string
@@ -38,15 +38,15 @@ func TestRules(t *testing.T) {
 
 // Every rule of this package is seen to fire somewhere in the tests' tables.
 func TestEveryRuleFires(t *testing.T) {
-	tried := strings.Join(sample, "\n") + "\nD19-time-index positional-parameters tracker-unused-query "
+	tried := strings.Join(sample, "\n") + "\nD19-time-index positional-parameters tracker-unused-query M14 "
 	for _, row := range table {
 		tried += row.rule + " "
 	}
-	for _, c := range slices.Concat(generalCases, trackerCases) {
+	for _, c := range slices.Concat(generalCases, trackerCases, mediaCases) {
 		tried += strings.Join(c.want, "\n") + "\n"
 	}
 	for _, r := range check.Rules() {
-		own := r.Name[0] == 'T' && r.Name != "T14" || r.Name[0] == 'D' || slices.Contains([]string{"Mortise, operations reference", "Mortise, result columns"}, r.Source)
+		own := r.Name[0] == 'T' && r.Name != "T14" || r.Name[0] == 'M' || r.Name[0] == 'D' || slices.Contains([]string{"Mortise, operations reference", "Mortise, result columns"}, r.Source)
 		if own && !strings.HasPrefix(r.Name, "missing-") && !strings.Contains(tried, r.Name) {
 			t.Errorf("no test lets %s fire", r.Name)
 		}

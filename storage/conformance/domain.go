@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"fmt"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -21,7 +22,7 @@ type Domain struct {
 }
 
 // Domains returns all domains that have a suite. A further domain is one more entry here.
-func Domains() []Domain { return []Domain{trackerDomain()} }
+func Domains() []Domain { return []Domain{trackerDomain(), mediaDomain()} }
 
 // None is the subject of a case that is bound to the storage under test.
 type None struct{}
@@ -36,6 +37,25 @@ type Suite struct {
 	// Shortcuts are queries that are used in place of others, by key. While a shortcut is there, those
 	// others are never run, and no case proves anything about them.
 	Shortcuts map[string][]string
+}
+
+// probe looks for all abilities. One that builds on another that is lacking is lacking as well.
+func (s *Suite) probe(ctx context.Context) (Capabilities, error) {
+	if err := s.Answers(ctx); err != nil {
+		return nil, err
+	}
+	found := Capabilities{}
+	for _, a := range s.Abilities {
+		if len(found.Missing(a.BuildsOn)) > 0 {
+			found[a.Capability] = false
+			continue
+		}
+		found[a.Capability], _ = a.Look(ctx)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("looking for abilities: %w", err)
+	}
+	return found, nil
 }
 
 // An Ability is a capability and how it is looked for.

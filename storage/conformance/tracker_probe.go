@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"fmt"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -129,21 +128,4 @@ func configured(t T, err error) bool {
 // Probe finds out what a query set can do, by trying. It uses the tables: what it stores it leaves
 // behind, and it collects stale peers, so nothing else should use them. An ability that builds on
 // one that is lacking is lacking as well. The error says that the storage cannot be used at all.
-func Probe(ctx context.Context, s *Tracker) (Capabilities, error) {
-	suite := trackerSuite(s)
-	if err := suite.Answers(ctx); err != nil {
-		return nil, err
-	}
-	found := Capabilities{}
-	for _, a := range suite.Abilities {
-		if len(found.Missing(a.BuildsOn)) > 0 {
-			found[a.Capability] = false
-			continue
-		}
-		found[a.Capability], _ = a.Look(ctx)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("looking for abilities: %w", err)
-	}
-	return found, nil
-}
+func Probe(ctx context.Context, s *Tracker) (Capabilities, error) { return trackerSuite(s).probe(ctx) }

@@ -35,7 +35,7 @@ func (t *transit) mayHaveEffect() bool { return t.sent && !t.undone }
 func load(group query.Group) (*transit, error) {
 	t := &transit{group: group, plans: make([]*query.Plan, len(group)), args: make([][][]byte, len(group)), failed: -1}
 	for i, call := range group {
-		plan := call.Statement.Plan()
+		plan := call.Plan()
 		if plan == nil {
 			return nil, fault.New(fault.Unavailable, call.Statement.Operation.Key, "the database has not described the query yet")
 		}
@@ -307,8 +307,8 @@ func (p *Pool) twoSteps(ctx context.Context, conn *pgconn.PgConn, t *transit) {
 	}
 	if t.err == nil {
 		for i, call := range t.group {
-			if most := call.Statement.MaxRows; most > 0 && call.Counted && call.Affected > most {
-				t.err, t.failed = call.TooManyRows(), i
+			if outside := call.OutOfBounds(); outside != nil {
+				t.err, t.failed = outside, i
 			}
 		}
 	}

@@ -158,18 +158,7 @@ func setDefaults(o *Options) {
 }
 
 func (p *Pool) configure(config *pgxpool.Config) {
-	cc := config.ConnConfig
-	// Defaults of columns and functions such as now() then agree with the values that are sent.
-	cc.RuntimeParams["timezone"] = "UTC"
-	if cc.RuntimeParams["application_name"] == "" {
-		cc.RuntimeParams["application_name"] = "mortise"
-	}
-	if p.options.Dial != nil {
-		cc.DialFunc = p.options.Dial
-	}
-	if cc.ConnectTimeout == 0 {
-		cc.ConnectTimeout = 5 * time.Second
-	}
+	p.setUp(config.ConnConfig)
 	if config.MaxConns < defaultConns && !givesPoolSize(p.options.ConnString) {
 		config.MaxConns = defaultConns
 	}
@@ -184,6 +173,21 @@ func (p *Pool) configure(config *pgxpool.Config) {
 			cc.Password = fresh.Password
 		}
 		return nil
+	}
+}
+
+// setUp completes how a connection is made.
+func (p *Pool) setUp(cc *pgx.ConnConfig) {
+	// Defaults of columns and functions such as now() then agree with the values that are sent.
+	cc.RuntimeParams["timezone"] = "UTC"
+	if cc.RuntimeParams["application_name"] == "" {
+		cc.RuntimeParams["application_name"] = "mortise"
+	}
+	if p.options.Dial != nil {
+		cc.DialFunc = p.options.Dial
+	}
+	if cc.ConnectTimeout == 0 {
+		cc.ConnectTimeout = 5 * time.Second
 	}
 }
 

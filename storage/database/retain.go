@@ -22,7 +22,7 @@ func (p *Pool) Retain(set *query.Set) {
 	keep := &retained{names: map[string]bool{}}
 	for _, statement := range set.Statements() {
 		if plan := statement.Plan(); plan != nil {
-			keep.names[plan.Name] = true
+			keep.names[plan.Name], keep.names[plan.Required().Name] = true, true
 		}
 	}
 	p.retained.Store(keep)

@@ -66,7 +66,7 @@ func (p *Pool) replan(ctx context.Context, conn *pgconn.PgConn, t *transit, alwa
 			continue
 		}
 		seen[statement] = true
-		if statement.Plan() != plan {
+		if statement.Plan() != plan.Base() {
 			changed = true // somebody else was faster
 			continue
 		}

@@ -179,7 +179,7 @@ func (t *Transaction) group(ctx context.Context, group query.Group) {
 		if loaded.failed >= 0 && v.err.Operation == "" {
 			v.err.Operation = group[loaded.failed].Statement.Operation.Key
 		}
-		group.Fail(v.err)
+		group.FailAt(loaded.failed, v.err)
 		// Without a remedy the reason would have to pass by itself, which it cannot while this
 		// transaction's own snapshot and locks last.
 		if !v.retry || v.remedy == anyTime || used[v.remedy] || ctx.Err() != nil {
@@ -224,12 +224,12 @@ func (t *Transaction) attempt(ctx context.Context, loaded *transit) (v verdict, 
 	return t.pool.judge(ctx, conn, loaded), true
 }
 
-// overBound finds the first call that touched more rows than it may. Statements that are bound by their
-// own text never do.
+// overBound finds the first call that touched more rows than it may, or fewer. Statements that are bound
+// by their own text never do.
 func overBound(t *transit) (call int, err error) {
 	for i, call := range t.group {
-		if most := call.Statement.MaxRows; most > 0 && call.Counted && call.Affected > most && t.plans[i].TwoSteps {
-			return i, call.TooManyRows()
+		if outside := call.OutOfBounds(); outside != nil && t.plans[i].TwoSteps {
+			return i, outside
 		}
 	}
 	return -1, nil

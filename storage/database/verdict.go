@@ -45,11 +45,7 @@ func (r *run) settle(ctx context.Context, conn *pgconn.PgConn, t *transit, again
 	if t.failed >= 0 && v.err.Operation == "" {
 		v.err.Operation = t.group[t.failed].Statement.Operation.Key
 	}
-	t.group.Fail(v.err)
-	if len(t.group) == 1 && t.group[0].Ignored() {
-		t.group[0].Ignore()
-		return again
-	}
+	t.group.FailAt(t.failed, v.err)
 	if !v.retry || ctx.Err() != nil {
 		return again
 	}
@@ -155,7 +151,7 @@ func (p *Pool) giveUpPrepared(conn *pgconn.PgConn) {
 // neverTwice returns the first call of the group that must not be run twice, or nil.
 func neverTwice(group query.Group) *query.Call {
 	for _, call := range group {
-		if call.Statement.Operation.Spec.GetRetry() == annotation.Retry_NEVER {
+		if call.Once || call.Statement.Operation.Spec.GetRetry() == annotation.Retry_NEVER {
 			return call
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
 	"github.com/mortise-storage/mortise/storage/fault"
 	"github.com/mortise-storage/mortise/storage/query"
+	"github.com/mortise-storage/mortise/storage/schedule"
 	"github.com/mortise-storage/mortise/storage/wake"
 )
 
@@ -29,12 +30,19 @@ type Service struct {
 	executor *query.Executor
 	logger   *slog.Logger
 	hub      *wake.Hub
+	topics   topics
+	metrics  *metrics
+	schedule *schedule.Schedule
 }
 
 // New makes the service. Metrics are registered with registerer. Calls take their settings from the
-// set in use.
+// set in use, where they must hold a value in every field, as the configuration's defaults give. hub
+// is the process's; whoever made it starts and closes it, and tells it of reloads.
 func New(executor *query.Executor, logger *slog.Logger, registerer prometheus.Registerer, hub *wake.Hub) *Service {
-	return &Service{executor: executor, logger: logger, hub: hub}
+	s := &Service{executor: executor, logger: logger, hub: hub, metrics: newMetrics(registerer)}
+	s.topics = s.makeTopics(hub)
+	s.schedule = schedule.New(logger, s.tasks()...)
+	return s
 }
 
 // Register adds the services of the API. Their annotated methods are not implemented here.
@@ -89,15 +97,6 @@ type (
 		*Service
 	}
 )
-
-// Start begins the background work.
-func (s *Service) Start() {}
-
-// Reloaded tells the service that the queries and settings are other ones.
-func (s *Service) Reloaded() {}
-
-// Close ends the background work and waits for it. It may be called more than once, and without Start.
-func (s *Service) Close() {}
 
 // A view is what one call works with from its begin to its end: the operator's queries and settings as
 // they were together when it began. All that composes calls is a method of it, so that a reload in the

@@ -10,7 +10,7 @@ import (
 
 // sharpened are the domains that have settings with which cases see more than with the operator's: a
 // limit that is too high to be reached says nothing about the query that has it.
-var sharpened = map[string]func(proto.Message) proto.Message{"tracker": trackerSettings}
+var sharpened = map[string]func(proto.Message) proto.Message{"tracker": trackerSettings, "media": mediaSettings}
 
 // sharpen returns the configuration that the cases of a section are run with. The queries stay as they
 // are.

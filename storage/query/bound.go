@@ -41,7 +41,7 @@ func (s *Statement) boundText(described *pgconn.StatementDescription, types *Typ
 	returnsRows := len(described.Fields) > 0
 	switch {
 	case c.HasReturning || (!returnsRows && writesRows(c.Command)):
-		before, after = s.boundWrite()
+		before, after = s.boundWrite(0)
 		return before, after, boundWrapped
 	case c.Command == "MERGE": // has RETURNING only from PostgreSQL 17 on
 		return "", "", boundTwoSteps
@@ -57,16 +57,16 @@ func (s *Statement) boundText(described *pgconn.StatementDescription, types *Typ
 	return before, after, boundWrapped
 }
 
-// boundWrite counts the rows of a write. Where the contract wants its rows, they are kept, with one
-// more column behind them.
-func (s *Statement) boundWrite() (before, after string) {
+// boundWrite counts the rows of a write, which must be least at least. Where the contract wants its
+// rows, they are kept, with one more column behind them.
+func (s *Statement) boundWrite(least int64) (before, after string) {
 	returning := " RETURNING 1"
 	if s.compiled.HasReturning {
 		returning = ""
 	}
-	columns := "count(*) AS affected, " + failAbove("count(*)", s.MaxRows)
+	columns := "count(*) AS affected, " + failOutside("count(*)", least, s.MaxRows)
 	if s.readsRows() {
-		columns = "mortise_write.*, " + failAbove("count(*) OVER ()", s.MaxRows)
+		columns = "mortise_write.*, " + failOutside("count(*) OVER ()", least, s.MaxRows)
 	}
 	return "WITH mortise_write AS (\n", returning + "\n) SELECT " + columns + " FROM mortise_write"
 }
@@ -79,7 +79,7 @@ func (s *Statement) boundCall(affected pgconn.FieldDescription) (before, after s
 	if affected.DataTypeOID == pgtype.BoolOID {
 		number += "::int"
 	}
-	before = "SELECT mortise_count.affected, " + failAbove("mortise_count.affected", s.MaxRows) +
+	before = "SELECT mortise_count.affected, " + failOutside("mortise_count.affected", 0, s.MaxRows) +
 		" FROM (SELECT " + number + "::int8 AS affected FROM (\n"
 	return before, "\n) AS mortise_call OFFSET 0) AS mortise_count"
 }
@@ -93,8 +93,17 @@ func (s *Statement) readsRows() bool {
 	return false
 }
 
-func failAbove(count string, most int64) string {
-	return fmt.Sprintf("CASE WHEN %s > %d THEN CAST('%s' || CAST(%s AS text) AS int8) END AS mortise_bound", count, most, boundMessage, count)
+// failOutside is a column that fails if the count is outside of its bounds; 0 is none.
+func failOutside(count string, least, most int64) string {
+	var outside []string
+	if most > 0 {
+		outside = append(outside, fmt.Sprintf("%s > %d", count, most))
+	}
+	if least > 0 {
+		outside = append(outside, fmt.Sprintf("%s < %d", count, least))
+	}
+	return fmt.Sprintf("CASE WHEN %s THEN CAST('%s' || CAST(%s AS text) AS int8) END AS mortise_bound",
+		strings.Join(outside, " OR "), boundMessage, count)
 }
 
 func writesRows(command string) bool {

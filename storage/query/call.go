@@ -25,11 +25,17 @@ type Call struct {
 	// Resent says that the call was sent again after a connection was lost while its outcome was
 	// unknown, so that the answer may be about its own first effect.
 	Resent bool
-	// Err is why the call failed.
-	Err error
+	// Once says that the operator's query must not run twice, although the contract allows it: it does
+	// not store what a second run would be known by.
+	Once bool
+	// Err is why the call failed. A group fails as a whole; Culprit says that it was because of this
+	// call, as far as that is known.
+	Err     error
+	Culprit bool
 
 	values   []operation.Value
 	observer Observer
+	required bool
 }
 
 // An Observer is told what the executor let pass: rows that it skipped and numbers that it clamped.
@@ -72,23 +78,7 @@ func (c *Call) Values() []operation.Value { return c.values }
 
 // Reset forgets an answer, before the call is sent again.
 func (c *Call) Reset() {
-	c.Rows, c.Affected, c.Counted, c.Err = nil, 0, false, nil
-}
-
-// Ignored says that the database refused the row for a reason that the contract takes for "nothing
-// was affected". It holds only for a call that was a transaction of its own: others were undone with it.
-func (c *Call) Ignored() bool {
-	var f *fault.Error
-	if !errors.As(c.Err, &f) {
-		return false
-	}
-	return refusal(c.Statement.Operation, f.SQLState) == annotation.Refusal_IGNORED
-}
-
-// Ignore makes the call one that affected nothing.
-func (c *Call) Ignore() {
-	c.Reset()
-	c.Counted = true
+	c.Rows, c.Affected, c.Counted, c.Err, c.Culprit = nil, 0, false, nil, false
 }
 
 // Found says whether a row came back.
@@ -303,10 +293,31 @@ func emptyError(op *operation.Operation) error {
 }
 
 // Fail gives all calls of the group an error. They are one transaction, so none of them happened;
-// the error names the operation that caused it, if it is known.
+// the error names the operation that caused it, if it is known. A refusal that the contract takes for
+// "nothing was affected" is none for a call that is a transaction of its own.
 func (g Group) Fail(err error) {
 	for _, c := range g {
-		c.Rows, c.Affected, c.Counted = nil, 0, false
+		c.Reset()
 		c.Err = err
 	}
+	if len(g) == 1 && g[0].ignores(err) {
+		g[0].Err, g[0].Counted = nil, true
+	}
+}
+
+// FailAt is Fail where the call at an index is to blame; -1 if that is not known.
+func (g Group) FailAt(culprit int, err error) {
+	g.Fail(err)
+	if culprit >= 0 {
+		g[culprit].Culprit = true
+	}
+}
+
+// Ignored says that the group failed because of this call, and for a reason that the contract takes for
+// "nothing was affected": the others were undone with it, and may be sent again without it.
+func (c *Call) Ignored() bool { return c.Culprit && c.ignores(c.Err) }
+
+func (c *Call) ignores(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && refusal(c.Statement.Operation, f.SQLState) == annotation.Refusal_IGNORED
 }

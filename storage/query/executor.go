@@ -77,6 +77,28 @@ func (s *Snapshot) Statement(method string) *Statement {
 	return s.set.Statement(op)
 }
 
+// Complete says whether the group of a section can be used: the operator gave all queries that it
+// requires, and at least one.
+func (s *Snapshot) Complete(section, group string) bool {
+	some := false
+	for _, declared := range s.executor.contract.Sections() {
+		if declared.Name != section {
+			continue
+		}
+		for _, op := range declared.Operations {
+			if op.Group != group {
+				continue
+			}
+			given := s.set.Statement(op) != nil
+			if op.Spec.GetNeed() == annotation.Need_REQUIRED && !given {
+				return false
+			}
+			some = some || given
+		}
+	}
+	return some
+}
+
 // Call prepares a call of the operation that a method declares. It fails if the operator gave no
 // query for it, or if the request breaks the contract.
 func (s *Snapshot) Call(method string, request proto.Message) (*Call, error) {

@@ -41,6 +41,8 @@ type Plan struct {
 	fields        []pgconn.FieldDescription
 	columns       []columnPlan
 	affected      *columnPlan // the column that holds the count, if one does
+	required      *Plan       // for calls that must affect a row
+	base          *Plan       // of a required plan, the one that it was made from
 }
 
 type argument struct {
@@ -98,6 +100,7 @@ func (s *Statement) Describe(ctx context.Context, d Describer) (problem.List, er
 	problems = append(problems, plan.planArguments(types)...)
 	problems = append(problems, plan.planColumns(types)...)
 	if problems.Count(problem.Error) == 0 {
+		plan.required = s.requiredPlan(plan, way, types)
 		s.plan.Store(plan)
 	}
 	return problems, nil
@@ -128,16 +131,20 @@ var replans atomic.Int64
 // its name gets a number that is never used again: the name before stands for a form that connections
 // have and cannot use.
 func (s *Statement) planName(sql string, described *pgconn.StatementDescription) (name, content string) {
+	content = planContent(sql, described)
+	if before := s.plan.Load(); before != nil && before.content == content {
+		return fmt.Sprintf("%s_%d", content, replans.Add(1)), content
+	}
+	return content, content
+}
+
+func planContent(sql string, described *pgconn.StatementDescription) string {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%d:%s%v", len(sql), sql, described.ParamOIDs)
 	for _, f := range described.Fields {
 		fmt.Fprintf(hash, "|%d:%s %d %d", len(f.Name), f.Name, f.DataTypeOID, f.TypeModifier)
 	}
-	content = fmt.Sprintf("mortise_%x", hash.Sum(nil)[:12])
-	if before := s.plan.Load(); before != nil && before.content == content {
-		return fmt.Sprintf("%s_%d", content, replans.Add(1)), content
-	}
-	return content, content
+	return fmt.Sprintf("mortise_%x", hash.Sum(nil)[:12])
 }
 
 // refused turns a server's refusal to prepare the statement into a problem.

@@ -27,7 +27,9 @@ func isServerError(err error) bool { return serverError(err) != nil }
 func (p *Plan) Fault(err *pgconn.PgError) *fault.Error {
 	s := p.statement
 	f := &fault.Error{Operation: s.Operation.Key, SQLState: err.Code, Cause: err}
-	if rows, ok := boundViolation(err); ok {
+	if rows, ok := boundViolation(err); ok && rows == "0" {
+		return absent(s.Operation)
+	} else if ok {
 		f.Reason, f.SQLState = fault.RowBound, ""
 		f.Message = fmt.Sprintf("the query hits %s rows, and at most %d are meant; nothing was changed. A predicate is missing in the query", rows, s.MaxRows)
 		f.Position = s.source.locate(0)
@@ -70,9 +72,17 @@ func constraint(err *pgconn.PgError) string {
 	return " (constraint " + err.ConstraintName + ")"
 }
 
-// TooManyRows is the error for a write whose count was seen before its commit.
-func (c *Call) TooManyRows() *fault.Error {
+// OutOfBounds is the error for a write whose count was seen before its commit; nil if it is as it may be.
+func (c *Call) OutOfBounds() error {
 	s := c.Statement
+	switch {
+	case !c.Counted:
+		return nil
+	case c.required && c.Affected == 0:
+		return absent(s.Operation)
+	case s.MaxRows == 0 || c.Affected <= s.MaxRows:
+		return nil
+	}
 	return &fault.Error{Reason: fault.RowBound, Operation: s.Operation.Key, Position: s.source.locate(0),
 		Message: fmt.Sprintf("the query hits %d rows, and at most %d are meant; nothing was changed. A predicate is missing in the query", c.Affected, s.MaxRows)}
 }

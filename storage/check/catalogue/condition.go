@@ -115,7 +115,7 @@ func (r *reader) sides(side, other *syntax.Node, s *scope, template *compare) {
 		}
 		return
 	}
-	_, parameters := r.parameters(other)
+	direct, parameters := r.parameters(other)
 	joined := contains(other, "ColumnRef") || contains(other, "SelectStmt") || contains(other, "SubLink")
 	side.Walk(func(n *syntax.Node) bool {
 		if n.Kind == "SubLink" {
@@ -126,7 +126,8 @@ func (r *reader) sides(side, other *syntax.Node, s *scope, template *compare) {
 			return true
 		}
 		one := *template
-		one.use, one.column, one.parameters, one.joined, one.bare = u, c, parameters, joined, n == side
+		one.use, one.column, one.parameters, one.direct = u, c, parameters, direct != nil
+		one.joined, one.bare = joined, n == side
 		one.at, _ = n.Location()
 		r.compares = append(r.compares, &one)
 		return true

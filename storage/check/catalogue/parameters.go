@@ -34,7 +34,7 @@ func (r *reading) meetings() []meeting {
 	}
 	for _, one := range r.compares {
 		if one.bare && len(one.parameters) == 1 && !one.joined {
-			all = append(all, meeting{parameter: one.parameters[0], column: one.column, direct: true, at: one.at})
+			all = append(all, meeting{parameter: one.parameters[0], column: one.column, direct: one.direct, at: one.at})
 		}
 	}
 	return all

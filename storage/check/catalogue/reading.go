@@ -48,6 +48,8 @@ type compare struct {
 	operator string
 	// parameters are those in the other side.
 	parameters []*operation.Parameter
+	// direct says that the other side is a parameter itself, with a cast at most.
+	direct bool
 	// joined says that the other side has columns, or comes out of a sub-select.
 	joined bool
 	// bare says that it is the column itself and not an expression over it.

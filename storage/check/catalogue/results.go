@@ -62,7 +62,7 @@ func (c *checker) nullable(r *reading, result *operation.Column, column *column,
 		}
 		return
 	}
-	if result.Rules.GetNullIsZero() || result.MayBeMissing() {
+	if result.Rules.GetNullIsZero() || result.MayBeMissing() || r.op.Spec.GetNullIsEmpty() {
 		return
 	}
 	severity, then := problem.Warning, "the call fails"

@@ -51,8 +51,8 @@ func (r runner) trial(ctx context.Context, session *statements.Session, o *outco
 
 // overBound checks the bound on affected rows where the statement's own text does not.
 func overBound(call *query.Call) error {
-	if most := call.Statement.MaxRows; most > 0 && call.Counted && call.Affected > most {
-		return call.TooManyRows()
+	if outside := call.OutOfBounds(); outside != nil {
+		return outside
 	}
 	return nil
 }

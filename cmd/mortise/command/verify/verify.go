@@ -104,7 +104,7 @@ func (v *verifier) run(ctx context.Context, in command.Input) error {
 	}
 	defer database.Close()
 	config := l.Config.Storage
-	config.Connection = database.ConnString
+	config.Connection, config.ListenConnection = database.ConnString, ""
 	if v.mutate {
 		return v.mutations(ctx, config, options)
 	}
