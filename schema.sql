@@ -161,7 +161,8 @@ CREATE TABLE IF NOT EXISTS media_variants (
     -- What was done to the original, for example resize/200/webp.
     variant    text        NOT NULL,
     identifier text        NOT NULL,
-    accessed   timestamptz NOT NULL,
+    -- NULL: forgotten, and so never too old.
+    accessed   timestamptz,
     PRIMARY KEY (hash, variant)
 ) WITH (
     -- Every request for a variant writes accessed.
@@ -264,7 +265,8 @@ CREATE TABLE IF NOT EXISTS media_proxies (
     -- An index entry takes about 2700 bytes (of the compressed text). A longer URL is refused.
     url      text        PRIMARY KEY,
     alias    text        NOT NULL REFERENCES media_aliases (alias),
-    accessed timestamptz NOT NULL
+    -- NULL: forgotten, and so never too old.
+    accessed timestamptz
 ) WITH (
     fillfactor = 85,
     autovacuum_vacuum_scale_factor = 0.05

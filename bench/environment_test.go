@@ -42,6 +42,10 @@ type environment struct {
 	host    *mortise.Host
 
 	announced, batchesLoaded, dataLoaded sync.Once
+
+	mediaOnce   sync.Once
+	mediaShared *media
+	mediaErr    error
 }
 
 var (
@@ -256,6 +260,9 @@ func (e *environment) close() error {
 	var problems []error
 	if e.server == nil && e.population != nil {
 		problems = append(problems, e.unload(context.Background()))
+	}
+	if e.mediaShared != nil {
+		problems = append(problems, e.mediaShared.close(context.Background()))
 	}
 	if e.host != nil {
 		e.host.Close()

@@ -20,6 +20,15 @@ type task struct {
 	ways []string
 	// prepare is done once before each measurement, untimed; it may be nil.
 	prepare func(ctx context.Context, e *environment) error
+	// supply is done after it, and knows how many iterations are made at most, warm-ups among them; it may
+	// be nil.
+	supply func(ctx context.Context, e *environment, way string, iterations int) error
+	// size says in the benchmark's name how much is stored; it may be nil.
+	size func(e *environment) string
+	// alone says that several callers at once make no sense.
+	alone bool
+	// times says that run takes the time itself, of a part of what it does.
+	times bool
 	// run is one iteration.
 	run func(ctx context.Context, w way, c *caller) error
 }
@@ -33,6 +42,10 @@ type caller struct {
 	way string
 	// turn counts this caller's iterations, so that each takes another peer.
 	turn int
+	// took is the time that a run has taken itself.
+	took time.Duration
+	// held is the job that the caller is at.
+	held []byte
 }
 
 // warmups is how many iterations each caller makes before the clock runs, so that connections are
@@ -47,12 +60,10 @@ func bench(b *testing.B, t task) {
 	e := environmentFor(b)
 	e.announceConditions()
 	for _, name := range t.existsIn() {
-		for _, callers := range e.settings.callers {
-			b.Run(fmt.Sprintf("way=%s/callers=%d", name, callers), func(b *testing.B) {
-				if t.prepare != nil {
-					if err := t.prepare(b.Context(), e); err != nil {
-						b.Fatal(err)
-					}
+		for _, callers := range t.callers(e) {
+			b.Run(fmt.Sprintf("%sway=%s/callers=%d", t.sizeIn(e), name, callers), func(b *testing.B) {
+				if err := t.ready(b.Context(), e, name, callers, b.N); err != nil {
+					b.Fatal(err)
 				}
 				b.ReportAllocs()
 				latencies, err := measure(b.Context(), e, t, name, callers, b.N, b.ResetTimer, b.StopTimer)
@@ -62,9 +73,39 @@ func bench(b *testing.B, t task) {
 				slices.Sort(latencies)
 				b.ReportMetric(quantile(latencies, 0.50), "p50-us")
 				b.ReportMetric(quantile(latencies, 0.99), "p99-us")
+				if t.times {
+					b.ReportMetric(mean(latencies), "ns/op")
+				}
 			})
 		}
 	}
+}
+
+// ready does what comes before a measurement of n iterations.
+func (t task) ready(ctx context.Context, e *environment, way string, callers, n int) error {
+	if t.prepare != nil {
+		if err := t.prepare(ctx, e); err != nil {
+			return err
+		}
+	}
+	if t.supply == nil {
+		return nil
+	}
+	return t.supply(ctx, e, way, n+callers*warmups)
+}
+
+func (t task) callers(e *environment) []int {
+	if t.alone {
+		return []int{1}
+	}
+	return e.settings.callers
+}
+
+func (t task) sizeIn(e *environment) string {
+	if t.size == nil {
+		return ""
+	}
+	return t.size(e) + "/"
 }
 
 func (t task) existsIn() []string {
@@ -129,7 +170,11 @@ func (r *race) iterate(ctx context.Context, c *caller) {
 		}
 		begin := time.Now()
 		err := r.task.run(ctx, r.way, c)
-		r.latencies[i/r.stride] = time.Since(begin)
+		took := time.Since(begin)
+		if r.task.times {
+			took = c.took
+		}
+		r.latencies[i/r.stride] = took
 		r.note(err)
 	}
 }
@@ -148,4 +193,13 @@ func quantile(sorted []time.Duration, q float64) float64 {
 		return 0
 	}
 	return float64(sorted[int(q*float64(len(sorted)-1))]) / float64(time.Microsecond)
+}
+
+// mean of latencies, in nanoseconds.
+func mean(latencies []time.Duration) float64 {
+	var sum time.Duration
+	for _, latency := range latencies {
+		sum += latency
+	}
+	return float64(sum) / float64(max(len(latencies), 1))
 }

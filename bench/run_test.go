@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 // tasks are all that is measured.
-var tasks = slices.Concat(peerTasks, announceTasks, readTasks, dataTasks, otherTasks)
+var tasks = slices.Concat(peerTasks, announceTasks, readTasks, dataTasks, otherTasks, mediaTasks)
 
 func taskNamed(name string) task {
 	i := slices.IndexFunc(tasks, func(t task) bool { return t.name == name })
@@ -52,10 +52,12 @@ func TestBenchmarksRun(t *testing.T) {
 	for _, one := range tasks {
 		for _, name := range one.existsIn() {
 			t.Run(one.name+"/"+name, func(t *testing.T) {
-				if one.prepare != nil {
-					if err := one.prepare(t.Context(), e); err != nil {
-						t.Fatal(err)
-					}
+				callers := callers
+				if one.alone {
+					callers = 1
+				}
+				if err := one.ready(t.Context(), e, name, callers, iterations); err != nil {
+					t.Fatal(err)
 				}
 				started, stopped := false, false
 				latencies, err := measure(t.Context(), e, one, name, callers, iterations, func() { started = true }, func() { stopped = true })

@@ -15,7 +15,9 @@ type settings struct {
 	config, database, schema string
 	// peers are loaded, over so many swarms.
 	peers, swarms int
-	callers       []int
+	// aliases are stored for the media domain.
+	aliases int64
+	callers []int
 	// plugin is the plugin's program; empty is to build it.
 	plugin string
 	// clients is how many clients of each purpose a way has.
@@ -28,15 +30,17 @@ const (
 	swarmCount     = 500
 	quickPeers     = 1000
 	quickSwarms    = 100
+	defaultAliases = 10_000
+	quickAliases   = 500
 )
 
 // readSettings reads the environment. A run without benchmarks, as of `go test ./...`, is quick.
 func readSettings() (settings, error) {
 	s := settings{config: os.Getenv("MORTISE_BENCH_CONFIG"), database: os.Getenv("MORTISE_BENCH_DATABASE"),
-		schema: os.Getenv("MORTISE_BENCH_SCHEMA"), plugin: os.Getenv("MORTISE_BENCH_PLUGIN"), peers: defaultPeers, swarms: swarmCount}
+		schema: os.Getenv("MORTISE_BENCH_SCHEMA"), plugin: os.Getenv("MORTISE_BENCH_PLUGIN"), peers: defaultPeers, swarms: swarmCount, aliases: defaultAliases}
 	quick := flag.Lookup("test.bench").Value.String() == ""
 	if quick {
-		s.peers, s.swarms = quickPeers, quickSwarms
+		s.peers, s.swarms, s.aliases = quickPeers, quickSwarms, quickAliases
 	}
 	if text := os.Getenv("MORTISE_BENCH_PEERS"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -44,6 +48,13 @@ func readSettings() (settings, error) {
 			return s, fmt.Errorf("MORTISE_BENCH_PEERS must be a number up to ten million")
 		}
 		s.peers = n
+	}
+	if text := os.Getenv("MORTISE_BENCH_ALIASES"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 100 || n > 10_000_000 {
+			return s, fmt.Errorf("MORTISE_BENCH_ALIASES must be a number from a hundred up to ten million")
+		}
+		s.aliases = n
 	}
 	list := os.Getenv("MORTISE_BENCH_CALLERS")
 	if list == "" {

@@ -5,16 +5,31 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/storage/operation"
 )
 
+// contractOf loads the operations of all domains.
+func contractOf(t *testing.T) *operation.Contract {
+	t.Helper()
+	contract, err := operation.Load(trackerv1.File_mortise_tracker_v1_tracker_proto, mediav1.File_mortise_media_v1_media_proto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contract
+}
+
+// settingsOf are the messages of the sections' settings.
+var settingsOf = map[string]proto.Message{"tracker": &trackerv1.Settings{}, "media": &mediav1.SectionSettings{}}
+
 // suiteOf binds a domain to nothing: what it is made of can be looked at.
 func suiteOf(t *testing.T, d Domain) *Suite {
 	t.Helper()
-	suite, err := d.Bind(nil, &trackerv1.Settings{}, nil)
+	suite, err := d.Bind(nil, settingsOf[d.Section], nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,10 +37,7 @@ func suiteOf(t *testing.T, d Domain) *Suite {
 }
 
 func TestDomainsAreSections(t *testing.T) {
-	contract, err := operation.Load(trackerv1.File_mortise_tracker_v1_tracker_proto)
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	for _, d := range Domains() {
 		if _, ok := contract.Section(d.Section); !ok {
 			t.Errorf("%s is no section", d.Section)
@@ -41,33 +53,46 @@ func TestDomainsAreSections(t *testing.T) {
 				}
 			}
 		}
+		if _, err := d.Bind(nil, &emptypb.Empty{}, nil); err == nil {
+			t.Errorf("%s: another domain's settings were taken", d.Section)
+		}
+		if d.Steady != nil && proto.Equal(d.Steady(settingsOf[d.Section]), settingsOf[d.Section]) {
+			t.Errorf("%s: the steady settings are no other ones", d.Section)
+		}
 	}
-	if _, err := trackerDomain().Bind(nil, &emptypb.Empty{}, nil); err == nil {
-		t.Error("another domain's settings were taken")
+	if len(Domains()) != len(settingsOf) {
+		t.Errorf("there are %d domains, and settings for %d", len(Domains()), len(settingsOf))
 	}
 }
 
 // What is told of an ability that is lacking is there for each of them.
 func TestAbilitiesAreDescribed(t *testing.T) {
-	contract, err := operation.Load(trackerv1.File_mortise_tracker_v1_tracker_proto)
-	if err != nil {
-		t.Fatal(err)
-	}
-	suite := suiteOf(t, trackerDomain())
-	if len(suite.Abilities) != len(trackerAbilities) {
-		t.Errorf("%d abilities are looked for, %d are described", len(suite.Abilities), len(trackerAbilities))
-	}
+	contract := contractOf(t)
 	rules := map[string]bool{}
-	for _, a := range suite.Abilities {
-		if a.Says == "" || a.Fix == "" || len(a.Operations) == 0 || a.look == nil {
-			t.Errorf("%s is not described", a.Capability)
-		}
-		for _, key := range a.Operations {
-			if _, ok := contract.Lookup(key); !ok {
-				t.Errorf("%s: %s is no operation", a.Capability, key)
+	for _, d := range Domains() {
+		known := map[Capability]bool{}
+		for _, a := range suiteOf(t, d).Abilities {
+			if a.Says == "" || a.Fix == "" || len(a.Operations) == 0 || a.look == nil {
+				t.Errorf("%s: %s is not described", d.Section, a.Capability)
 			}
+			if known[a.Capability] {
+				t.Errorf("%s: %s is looked for twice", d.Section, a.Capability)
+			}
+			for _, key := range a.Operations {
+				if op, ok := contract.Lookup(key); !ok || op.Section != d.Section {
+					t.Errorf("%s: %s is about %s, which is no operation of the section", d.Section, a.Capability, key)
+				}
+			}
+			for _, base := range a.BuildsOn {
+				if !known[base] {
+					t.Errorf("%s: %s builds on %s, which is not looked for before", d.Section, a.Capability, base)
+				}
+			}
+			known[a.Capability], rules[a.Rule] = true, true
 		}
-		rules[a.Rule] = true
+	}
+	if n := len(suiteOf(t, trackerDomain()).Abilities); n != len(trackerAbilities) {
+		t.Errorf("%d abilities of trackers are looked for, %d are described", n, len(trackerAbilities))
 	}
 	for _, rule := range []string{"T01", "T03", "T05", "T06", "T07", "T10"} {
 		if !rules[rule] {

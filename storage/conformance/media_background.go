@@ -29,6 +29,8 @@ const (
 	RequeuesJobs Capability = "requeues_jobs"
 	// AcknowledgesByPop: what a worker holds is done when it takes the next job.
 	AcknowledgesByPop Capability = "acknowledges_by_pop"
+	// StoresUploadID: an upload has the id that its request gives.
+	StoresUploadID Capability = "stores_upload_id"
 	// ExclusiveClaims: one at a time generates a variant.
 	ExclusiveClaims Capability = "exclusive_claims"
 	// TellsClaimHeld: whether a claim is lost is told when its heartbeat is sent.
@@ -43,7 +45,7 @@ const (
 
 // mediaBackgroundAbilities are those of queue, uploads and claims.
 func mediaBackgroundAbilities() []mediaAbility {
-	return slices.Concat(queueAbilities(), claimAbilities())
+	return slices.Concat(queueAbilities(), uploadAbilities(), claimAbilities())
 }
 
 func queueAbilities() []mediaAbility {
@@ -63,14 +65,16 @@ func queueAbilities() []mediaAbility {
 				w := g.worker(newQueue())
 				return w.complete(w.hold(), mediav1.JobResult_FAILURE).GetAttemptsLeft() > 0
 			}},
-		{Ability{Capability: TellsJobHolder, Choice: true, BuildsOn: served, Operations: keys(queueHeartbeat, queueComplete), Says: "a worker learns that it lost a job, where the number of rows is known",
-			Fix: "let the queries report the rows that they changed: as an UPDATE and a DELETE, or in a column affected"},
+		{Ability{Capability: TellsJobHolder, Choice: true, BuildsOn: served, Operations: keys(queueHeartbeat, queueComplete),
+			Says: "a worker learns that it lost a job, where the number of rows is known",
+			Fix:  "let the queries report the rows that they changed: as an UPDATE and a DELETE, or in a column affected"},
 			func(g *gallery) bool {
 				w := g.worker(newQueue())
 				return !w.beat(newUUID()) && !w.complete(newUUID(), mediav1.JobResult_SUCCESS).Held
 			}},
-		{Ability{Capability: MatchesQueue, Choice: true, BuildsOn: []Capability{QueueServed, TellsJobHolder}, Operations: keys(queueHeartbeat, queueComplete, queueFail), Says: "a job is only found in its queue, even by its id",
-			Fix: "compare the column of queues with @queue"},
+		{Ability{Capability: MatchesQueue, Choice: true, BuildsOn: []Capability{QueueServed, TellsJobHolder}, Operations: keys(queueHeartbeat, queueComplete, queueFail),
+			Says: "a job is only found in its queue, even by its id",
+			Fix:  "compare the column of queues with @queue"},
 			func(g *gallery) bool {
 				w := g.worker(newQueue())
 				return !w.in(newQueue()).beat(w.hold())
@@ -113,8 +117,9 @@ func queueAbilities() []mediaAbility {
 				}
 				return true
 			}},
-		{Ability{Capability: StaleJobsReturn, BuildsOn: stops, Operations: keys(queueRequeueStale, queueClaim), Says: "a job whose last heartbeat is at or before @stale_before is handed out again",
-			Fix: "keep @now in a column when a job is claimed and at each heartbeat, and let requeue_stale_query compare it with @stale_before"},
+		{Ability{Capability: StaleJobsReturn, BuildsOn: stops, Operations: keys(queueRequeueStale, queueClaim),
+			Says: "a job whose last heartbeat is at or before @stale_before is handed out again",
+			Fix:  "keep @now in a column when a job is claimed and at each heartbeat, and let requeue_stale_query compare it with @stale_before"},
 			func(g *gallery) bool {
 				at := g.stopClock()
 				w := g.worker(newQueue())
@@ -133,6 +138,18 @@ func (g *gallery) takenJob() *mediav1.Job {
 	return w.pop()
 }
 
+func uploadAbilities() []mediaAbility {
+	return []mediaAbility{
+		{Ability{Capability: StoresUploadID, Choice: true, BuildsOn: []Capability{UploadsServed}, Operations: keys(uploadsCreate),
+			Says: "an upload has the id that its request gives, so that the request may be sent again",
+			Fix:  "store @upload_id as the id, and return it for an upload that is there as well"},
+			func(g *gallery) bool {
+				given := newUUID()
+				return bytes.Equal(ask(g, g.media.Uploads.Create, &mediav1.CreateUploadRequest{UploadId: given}).UploadId, given)
+			}},
+	}
+}
+
 func claimAbilities() []mediaAbility {
 	served := []Capability{VariantsServed}
 	exclusive := []Capability{VariantsServed, ExclusiveClaims}
@@ -145,22 +162,25 @@ func claimAbilities() []mediaAbility {
 				v.claim()
 				return v.claim().Outcome != mediav1.ClaimVariantResponse_CLAIMED
 			}},
-		{Ability{Capability: TellsClaimHeld, Choice: true, BuildsOn: exclusive, Operations: keys(variantsHeartbeat), Says: "one who generates a variant learns that the claim was lost, where the number of rows is known",
-			Fix: "let the query report the rows that it changed: as an UPDATE, or in a column affected"},
+		{Ability{Capability: TellsClaimHeld, Choice: true, BuildsOn: exclusive, Operations: keys(variantsHeartbeat),
+			Says: "one who generates a variant learns that the claim was lost, where the number of rows is known",
+			Fix:  "let the query report the rows that it changed: as an UPDATE, or in a column affected"},
 			func(g *gallery) bool { return !g.generation().beat() }},
 		{Ability{Capability: TellsClaimed, Choice: true, BuildsOn: exclusive, Operations: keys(variantsClaimed), Says: "those who wait for a variant learn early that its generation failed",
 			Fix: "give variants.claimed_query"},
 			func(g *gallery) bool { return g.generation().abandoned() }},
-		{Ability{Capability: StaleClaimsFreed, BuildsOn: stops, Operations: keys(variantsClaim, variantsExpireClaims), Says: "a claim whose last heartbeat is at or before @stale_before counts as free",
-			Fix: "keep @now in a column of the claim, and give expire_claims_query, or let claim_query take over what is stale"},
+		{Ability{Capability: StaleClaimsFreed, BuildsOn: stops, Operations: keys(variantsClaim, variantsExpireClaims),
+			Says: "a claim whose last heartbeat is at or before @stale_before counts as free",
+			Fix:  "keep @now in a column of the claim, and give expire_claims_query, or let claim_query take over what is stale"},
 			func(g *gallery) bool {
 				v, at := g.generation(), g.stopClock()
 				v.claim()
 				g.at(at.Add(g.claimStaleAfter() + time.Second))
 				return v.claim().Outcome == mediav1.ClaimVariantResponse_CLAIMED
 			}},
-		{Ability{Capability: ExpiresClaims, Choice: true, BuildsOn: append(stops, TellsClaimHeld, StaleClaimsFreed), Operations: keys(variantsExpireClaims), Says: "stale claims are deleted whenever somebody claims a variant, so that those who wait are told",
-			Fix: "give variants.expire_claims_query"},
+		{Ability{Capability: ExpiresClaims, Choice: true, BuildsOn: append(stops, TellsClaimHeld, StaleClaimsFreed), Operations: keys(variantsExpireClaims),
+			Says: "stale claims are deleted whenever somebody claims a variant, so that those who wait are told",
+			Fix:  "give variants.expire_claims_query"},
 			func(g *gallery) bool {
 				v, at := g.generation(), g.stopClock()
 				v.claim()

@@ -115,16 +115,25 @@ func (v *generation) gets(p *pending[mediav1.IdentifierResponse], identifier str
 // getsNone checks that one who waits learns that nobody generates the variant.
 func (v *generation) getsNone(p *pending[mediav1.IdentifierResponse]) {
 	v.t.Helper()
-	_, err := p.answer()
-	refused(v.t, "Variants.Wait while claimed", err, codes.NotFound, fault.DoesNotExist)
+	if _, err := p.answer(); status.Code(err) != codes.NotFound || fault.ReasonOf(err) != fault.DoesNotExist {
+		v.t.Fatalf("Variants.Wait while claimed: %v; it should be NOT_FOUND, since nobody generates the variant any more", err)
+	}
 }
 
-// abandoned says whether one who would wait only for a claim is told that there is none.
+// abandoned says whether one who would wait for a claim to end is told that there is none.
 func (v *generation) abandoned() bool {
-	ctx, cancel := context.WithTimeout(v.ctx, time.Second)
+	ctx, cancel := context.WithTimeout(v.ctx, 2*time.Second)
 	defer cancel()
 	_, err := v.media.Variants.Wait(ctx, &mediav1.WaitVariantRequest{Hash: v.hash, Variant: v.variant, WhileClaimed: true})
 	return status.Code(err) == codes.NotFound
+}
+
+// unclaimed checks that nobody generates the variant.
+func (v *generation) unclaimed(why string) {
+	v.t.Helper()
+	if !v.abandoned() {
+		v.t.Fatalf("Variants.Wait while claimed: it does not tell that nobody generates the variant, though %s", why)
+	}
 }
 
 // around returns variants that differ from one in one part of its key.
@@ -228,7 +237,8 @@ func claimCases() []mediaCase {
 				v.release()
 				v.claims(claimed, "nobody has claimed it")
 			}},
-		{name: "variants.heartbeat tells whether the claim is held", on: keys(variantsHeartbeat, variantsRelease, variantsClaim), says: "held is false if the claim was lost", needs: []Capability{TellsClaimHeld},
+		{name: "variants.heartbeat tells whether the claim is held", on: keys(variantsHeartbeat, variantsRelease, variantsClaim),
+			says: "held is false if the claim was lost", needs: []Capability{TellsClaimHeld},
 			run: func(g *gallery) {
 				v := g.generation()
 				neighbours := v.around()
@@ -329,7 +339,8 @@ func staleClaimCases() []mediaCase {
 				young.claims(busy, "its claim is younger than stale_after")
 				old.claims(claimed, "its claim is stale_after old")
 			}},
-		{name: "variants.expire_claims deletes the stale claims of all variants", on: keys(variantsExpireClaims, variantsHeartbeat), says: "whoever claims a variant expires all stale claims", needs: []Capability{ExpiresClaims}, exclusive: true,
+		{name: "variants.expire_claims deletes the stale claims of all variants", on: keys(variantsExpireClaims, variantsHeartbeat),
+			says: "whoever claims a variant expires all stale claims", needs: []Capability{ExpiresClaims}, exclusive: true,
 			run: func(g *gallery) {
 				at, age := g.stopClock(), g.claimStaleAfter()
 				old, young := []*generation{g.generation(), g.generation()}, g.generation()
@@ -345,7 +356,8 @@ func staleClaimCases() []mediaCase {
 				}
 				young.held(true, "its claim is younger than stale_after")
 			}},
-		{name: "variants.heartbeat of a stale claim keeps it, if nobody took it", on: on(stale, keys(variantsHeartbeat)), says: "a claim is lost when it is released, expired or taken over", needs: needs, exclusive: true,
+		{name: "variants.heartbeat of a stale claim keeps it, if nobody took it", on: on(stale, keys(variantsHeartbeat)),
+			says: "a claim is lost when it is released, expired or taken over", needs: needs, exclusive: true,
 			run: func(g *gallery) {
 				at, age := g.stopClock(), g.claimStaleAfter()
 				v := g.generation()
@@ -423,17 +435,19 @@ func variantWaitCases() []mediaCase {
 				request.WhileClaimed = true
 				timesOut(g, g.media.Variants.Wait, request, "the variant is being generated")
 			}},
-		{name: "Wait while claimed tells that nobody generates the variant", on: tells, says: "with while_claimed those who wait are told when the claim is gone", needs: []Capability{TellsClaimed},
+		{name: "Wait while claimed tells that nobody generates the variant", on: tells,
+			says: "with while_claimed those who wait are told when the claim is gone", needs: []Capability{TellsClaimed},
 			run: func(g *gallery) {
 				v := g.generation()
 				for _, w := range v.around() {
 					w.claims(claimed, "nobody has claimed it")
 				}
-				v.getsNone(v.waits(true))
+				v.unclaimed("only other variants are claimed, or those of other hashes")
 				v.claims(claimed, "nobody has claimed it")
 				waiting := []*pending[mediav1.IdentifierResponse]{v.waits(true), v.waits(true)}
 				v.release()
-				for _, p := range append(waiting, v.waits(true)) {
+				v.unclaimed("it was released")
+				for _, p := range waiting {
 					v.getsNone(p)
 				}
 			}},
@@ -446,7 +460,7 @@ func variantWaitCases() []mediaCase {
 				g.at(at.Add(age - time.Second))
 				timesOut(g, g.media.Variants.Wait, request, "its claim is younger than stale_after")
 				g.at(at.Add(age))
-				v.getsNone(v.waits(true))
+				v.unclaimed("its claim is stale_after old")
 			}},
 	}
 }

@@ -102,6 +102,16 @@ func hashCleanupCases() []mediaCase {
 				g.unknown(o.hash)
 				g.pops(queue, jobs...)
 			}},
+		{name: "Hashes.Cleanup with a job that is queued already", on: on(cleanup, keys(queuePush)), says: "a job whose unique key is taken is queued already, and keeps nothing from happening", needs: []Capability{UniqueJobs},
+			run: func(g *gallery) {
+				o, queue, key := g.original(), newQueue(), unique(8)
+				jobs := g.jobs(queue, 2)
+				jobs[0].UniqueKey = &key
+				ask(g, g.media.Queue.Push, &mediav1.PushRequest{Job: jobs[0]})
+				ask(g, g.media.Hashes.Cleanup, &mediav1.CleanupHashRequest{Hash: o.hash, Jobs: jobs})
+				g.unknown(o.hash)
+				g.pops(queue, jobs...)
+			}},
 		{name: "Hashes.Contents lists what belongs to a hash", on: keys(aliasesForHash, variantsForHash, hashesGet, aliasesDeleteToken), says: "aliases, variants and the row; tokens if they are asked for",
 			run: func(g *gallery) {
 				g.beside(func(o original) {

@@ -204,6 +204,24 @@ func settingsCases() []mediaCase {
 					ask(g, g.media.Repo.Check, &mediav1.CheckRequest{})
 				}
 			}},
+		{name: "health.check writes another value each time", on: keys(healthCheck, settingsSet), says: "the value is a counter, so that no check is answered without a write", needs: []Capability{RemovesSettings}, exclusive: true,
+			run: func(g *gallery) {
+				// Where the value is kept is the operator's affair; it may be the setting.
+				request := &mediav1.SettingRequest{Key: "health-value"}
+				ask(g, g.media.Settings.Remove, request)
+				var values [][]byte
+				for range 3 {
+					ask(g, g.media.Repo.Check, &mediav1.CheckRequest{})
+					if got, err := g.media.Settings.Get(g.ctx, request); err == nil {
+						values = append(values, got.Value)
+					}
+				}
+				for i, value := range values {
+					if len(value) != 8 || (i > 0 && bytes.Compare(values[i-1], value) >= 0) {
+						g.t.Errorf("the checks wrote the values %x; there should be 8 bytes that count upwards", values)
+					}
+				}
+			}},
 		{name: "health.check leaves the settings alone", on: keys(healthCheck, settingsSet), says: "a check changes no setting but its own",
 			run: func(g *gallery) {
 				key := g.setting([]byte("value"))

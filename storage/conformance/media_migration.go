@@ -158,6 +158,21 @@ func moveCases() []mediaCase {
 					g.describedAs(old, "")
 					g.migrated(true, old)
 				}},
+			mediaCase{name: "MoveIdentifier moves " + m.name + " that is recorded already", on: operations, says: "a move that is done once more is done: records and details that are there stay",
+				run: func(g *gallery) {
+					o := g.original()
+					g.furnish(o)
+					old, moved := m.current(g, o.hash), newIdentifier()
+					details := g.details(moved)
+					g.mark(old, moved)
+					for range 2 {
+						g.moves(m, o.hash, old, moved, &details)
+						equal(g, "the identifier of "+m.name, m.current(g, o.hash), moved)
+						g.describedAs(moved, details)
+						g.describedAs(old, "")
+						g.migrated(true, old)
+					}
+				}},
 		)
 		lost := mediaCase{name: "MoveIdentifier of " + m.name + " needs the hash", on: operations, says: whole,
 			run: func(g *gallery) {

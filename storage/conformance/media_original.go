@@ -268,6 +268,20 @@ func (g *gallery) beside(do func(o original)) {
 	}
 }
 
+// crowd stores furnished neighbours. A query that finds more rows than it should has to choose one of
+// them, which cannot be right for all.
+func (g *gallery) crowd() []original {
+	g.t.Helper()
+	hash := newHash()
+	var all []original
+	for _, hash := range append(neighboursOf(hash), hash) {
+		o := g.create(hash)
+		g.furnish(o)
+		all = append(all, o)
+	}
+	return all
+}
+
 // unchanged compares two looks.
 func (g *gallery) unchanged(what, before, after string) {
 	g.t.Helper()

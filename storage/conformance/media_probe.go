@@ -77,9 +77,6 @@ func mediaRepoAbilities() []mediaAbility {
 	hashes, aliases, variants := []Capability{HashesServed}, []Capability{AliasesServed}, []Capability{VariantsServed}
 	proxies, accesses := []Capability{ProxiesServed}, []Capability{ProxiesServed, AliasAccessServed}
 	return []mediaAbility{
-		{Ability{Capability: ClockStops, Choice: true, Operations: keys(variantsRelate), Says: "the service's clock can be stopped, as only a test of its own can",
-			Fix: "nothing: this is about who asks, and not about the queries"},
-			func(g *gallery) bool { return g.media.Clock != nil }},
 		{Ability{Capability: KeepsCreatedAt, BuildsOn: hashes, Operations: keys(hashesCreate, hashesBound), Says: "the time of creation is stored, and pages are in its order",
 			Fix: "keep @created_at in a column"},
 			func(g *gallery) bool { return g.bound(g.createAt(newHash(), longAgo()).hash).Equal(longAgo()) }},

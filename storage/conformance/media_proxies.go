@@ -125,7 +125,7 @@ func proxyResolveCases() []mediaCase {
 	return []mediaCase{
 		{name: "proxies.resolve returns what serves a URL", on: resolve, says: resolves,
 			run: func(g *gallery) {
-				g.beside(func(o original) {
+				for _, o := range g.crowd() {
 					for range 2 {
 						alias := g.alias(o.hash)
 						for _, url := range []string{g.url(alias), g.url(alias)} {
@@ -136,7 +136,7 @@ func proxyResolveCases() []mediaCase {
 							}
 						}
 					}
-				})
+				}
 			}},
 		{name: "proxies.resolve finds an original without details", on: resolve, says: "details are unset if none are recorded",
 			run: func(g *gallery) {
@@ -201,7 +201,7 @@ func variantResolveCases() []mediaCase {
 	return []mediaCase{
 		{name: "variants.resolve returns what serves a variant", on: resolve, says: resolves,
 			run: func(g *gallery) {
-				g.beside(func(o original) {
+				for _, o := range g.crowd() {
 					for _, alias := range g.aliasesOf(o.hash) {
 						for _, variant := range []string{thumbnail, blurred} {
 							identifier := ask(g, g.media.Variants.Identifier, &mediav1.VariantRequest{Hash: o.hash, Variant: variant}).Identifier
@@ -210,7 +210,7 @@ func variantResolveCases() []mediaCase {
 							}
 						}
 					}
-				})
+				}
 			}},
 		{name: "variants.resolve tells that a variant is not generated", on: resolve, says: missing,
 			run: func(g *gallery) {

@@ -48,7 +48,8 @@ func queuePushCases() []mediaCase {
 			}},
 		{name: "queue.push keeps jobs and queues with odd names apart", on: pushed, says: "the name of a queue is any text, compared as it is",
 			run: oddQueues},
-		{name: "queue.push gives a job the settings' attempts", on: on(pushed, keys(queueFail)), says: "a job may be tried as often as queue.retries says", needs: []Capability{TellsAttempts, RetriesJobs},
+		{name: "queue.push gives a job the settings' attempts", on: on(pushed, keys(queueFail)),
+			says: "a job may be tried as often as queue.retries says", needs: []Capability{TellsAttempts, RetriesJobs},
 			run: func(g *gallery) {
 				w := g.worker(newQueue())
 				w.push()
@@ -56,7 +57,8 @@ func queuePushCases() []mediaCase {
 					g.t.Errorf("a new job has %s attempts left; it should be %d", attempts(got), g.retries())
 				}
 			}},
-		{name: "queue.push takes the service's clock for the queue time", on: pushed, says: "queue time is the time of the push", needs: []Capability{ClockStops, TellsQueueTime}, exclusive: true,
+		{name: "queue.push takes the service's clock for the queue time", on: pushed,
+			says: "queue time is the time of the push", needs: []Capability{ClockStops, TellsQueueTime}, exclusive: true,
 			run: func(g *gallery) {
 				at := g.stopClock()
 				w := g.worker(newQueue())
@@ -154,7 +156,8 @@ func queueUniqueCases() []mediaCase {
 				w.complete(id, mediav1.JobResult_FAILURE)
 				w.taken(key, "while the other one waits to be tried again")
 			}},
-		{name: "queue.fail frees the unique key with the last attempt", on: keys(queuePush, queueFail, queueDiscardExhausted), says: held, needs: []Capability{UniqueJobs, RetriesJobs, StaleJobsReturn}, exclusive: true,
+		{name: "queue.fail frees the unique key with the last attempt", on: keys(queuePush, queueFail, queueDiscardExhausted),
+			says: held, needs: []Capability{UniqueJobs, RetriesJobs, StaleJobsReturn}, exclusive: true,
 			run: func(g *gallery) {
 				at := g.stopClock()
 				w, key := g.worker(newQueue()), unique(8)

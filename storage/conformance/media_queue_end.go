@@ -34,7 +34,8 @@ func queueHeartbeatCases() []mediaCase {
 				c.unchanged()
 				c.me.fails(c.mine, g.retries()-1)
 			}},
-		{name: "queue.heartbeat, complete and fail find a job in its queue only", on: on(beats, keys(queueComplete, queueFail)), says: holder, needs: []Capability{MatchesQueue, TellsJobHolder, RetriesJobs},
+		{name: "queue.heartbeat, complete and fail find a job in its queue only", on: on(beats, keys(queueComplete, queueFail)),
+			says: holder, needs: []Capability{MatchesQueue, TellsJobHolder, RetriesJobs},
 			run: func(g *gallery) {
 				w := g.worker(newQueue())
 				id := w.hold()
@@ -43,7 +44,8 @@ func queueHeartbeatCases() []mediaCase {
 				w.holds(id, true, "it was handed to it")
 				w.fails(id, g.retries()-1)
 			}},
-		{name: "queue.heartbeat keeps a job from becoming stale", on: on(beats, keys(queueRequeueStale)), says: "a job is stale when its last heartbeat is", needs: []Capability{StaleJobsReturn}, exclusive: true,
+		{name: "queue.heartbeat keeps a job from becoming stale", on: on(beats, keys(queueRequeueStale)),
+			says: "a job is stale when its last heartbeat is", needs: []Capability{StaleJobsReturn}, exclusive: true,
 			run: func(g *gallery) {
 				at, stale := g.stopClock(), g.staleAfter()
 				w := g.worker(newQueue())
@@ -99,7 +101,8 @@ func queueCompleteCases() []mediaCase {
 					c.unchanged()
 					c.me.fails(c.mine, g.retries()-1)
 				}},
-			mediaCase{name: "queue.complete with " + result.String() + " is for good", on: on(completes, keys(queueRequeueStale)), says: ends, needs: []Capability{StaleJobsReturn}, exclusive: true,
+			mediaCase{name: "queue.complete with " + result.String() + " is for good", on: on(completes, keys(queueRequeueStale)),
+				says: ends, needs: []Capability{StaleJobsReturn}, exclusive: true,
 				run: func(g *gallery) {
 					at := g.stopClock()
 					w := g.worker(newQueue())
@@ -186,8 +189,10 @@ func queueFailCases() []mediaCase {
 				g.at(at.Add(stale))
 				w.other().finds(id, "its last heartbeat is stale_after old")
 			}},
-		{name: "queue.fail counts down and removes the job after its last attempt", on: on(fails, keys(queueDiscardExhausted)), says: counts, needs: returns, exclusive: true, run: countsDown},
-		{name: "queue.discard_exhausted removes one job only", on: keys(queueDiscardExhausted, queueFail), says: counts, needs: append(returns, TellsJobHolder), exclusive: true, run: exhaustsOne},
+		{name: "queue.fail counts down and removes the job after its last attempt", on: on(fails, keys(queueDiscardExhausted)),
+			says: counts, needs: returns, exclusive: true, run: countsDown},
+		{name: "queue.discard_exhausted removes one job only", on: keys(queueDiscardExhausted, queueFail),
+			says: counts, needs: append(returns, TellsJobHolder), exclusive: true, run: exhaustsOne},
 	}
 }
 

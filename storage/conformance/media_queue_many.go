@@ -157,6 +157,16 @@ func queueClaimCases() []mediaCase {
 				w := g.worker(newQueue())
 				w.takes(w.pushMany(15)...)
 			}},
+		{name: "queue.claim goes by id and not by the last change", on: on(pushed, keys(queueRequeueInProgress)), says: oldest,
+			needs: []Capability{OrdersByID, RequeuesJobs}, exclusive: true,
+			run: func(g *gallery) {
+				g.stopClock()
+				w := g.worker(newQueue())
+				ids := w.pushMany(6)
+				w.takes(ids[:3]...)
+				ask(g, g.media.Queue.RequeueInProgress, &mediav1.RequeueInProgressRequest{Worker: w.id})
+				w.takes(ids...)
+			}},
 		{name: "queue.claim takes jobs of its own queue only", on: pushed, says: "a worker gets jobs of the queue that it asks for",
 			run: func(g *gallery) {
 				w := g.worker(newQueue())
@@ -180,7 +190,8 @@ func queueClaimCases() []mediaCase {
 				w.other().takes(second)
 				w.takes(third)
 			}},
-		{name: "queue.claim gives the job to the worker that asked", on: on(pushed, keys(queueHeartbeat, queueComplete)), says: "the worker that a job is handed to holds it, and nobody else", needs: []Capability{TellsJobHolder},
+		{name: "queue.claim gives the job to the worker that asked", on: on(pushed, keys(queueHeartbeat, queueComplete)),
+			says: "the worker that a job is handed to holds it, and nobody else", needs: []Capability{TellsJobHolder},
 			run: func(g *gallery) {
 				w := g.worker(newQueue())
 				other := w.other()

@@ -49,7 +49,8 @@ func queueStaleCases() []mediaCase {
 				}
 				w.fails(id, g.retries()-1)
 			}},
-		{name: "queue.requeue_stale frees jobs of all queues", on: on(stale, keys(queueHeartbeat, queueComplete)), says: frees, needs: []Capability{StaleJobsReturn, TellsJobHolder}, exclusive: true,
+		{name: "queue.requeue_stale frees jobs of all queues", on: on(stale, keys(queueHeartbeat, queueComplete)),
+			says: frees, needs: []Capability{StaleJobsReturn, TellsJobHolder}, exclusive: true,
 			run: func(g *gallery) {
 				at := g.stopClock()
 				w := g.worker(newQueue())
@@ -60,7 +61,8 @@ func queueStaleCases() []mediaCase {
 				w.lost(id, "it was freed when somebody asked for a job of another queue")
 				w.finds(id, "it was freed")
 			}},
-		{name: "queue.requeue_stale leaves the job to the next worker", on: on(stale, keys(queueHeartbeat, queueComplete)), says: "a job that was handed to another worker is lost to the first one", needs: []Capability{StaleJobsReturn, TellsJobHolder}, exclusive: true,
+		{name: "queue.requeue_stale leaves the job to the next worker", on: on(stale, keys(queueHeartbeat, queueComplete)),
+			says: "a job that was handed to another worker is lost to the first one", needs: []Capability{StaleJobsReturn, TellsJobHolder}, exclusive: true,
 			run: func(g *gallery) {
 				at := g.stopClock()
 				w := g.worker(newQueue())
@@ -90,7 +92,8 @@ func queueStaleCases() []mediaCase {
 				g.at(at.Add(5 * stale))
 				w.other().finds(id, "it was handed out again stale_after ago")
 			}},
-		{name: "queue.requeue_stale keeps the unique key", on: on(stale, keys(queuePush)), says: "a unique key is held while its job is stored", needs: []Capability{StaleJobsReturn, UniqueJobs}, exclusive: true,
+		{name: "queue.requeue_stale keeps the unique key", on: on(stale, keys(queuePush)),
+			says: "a unique key is held while its job is stored", needs: []Capability{StaleJobsReturn, UniqueJobs}, exclusive: true,
 			run: func(g *gallery) {
 				at := g.stopClock()
 				w, key := g.worker(newQueue()), unique(8)
@@ -174,7 +177,8 @@ func queueRequeueCases() []mediaCase {
 				free(c, &empty, nil, false, false, false, false)
 				free(c, &c.far.queue, c.they.id, false, false, false, false)
 			}},
-		{name: "queue.requeue_in_progress leaves failed jobs waiting", on: on(requeues, keys(queueFail)), says: "a failed job is not in progress: it waits until its last heartbeat is stale", needs: append(needs, RetriesJobs),
+		{name: "queue.requeue_in_progress leaves failed jobs waiting", on: on(requeues, keys(queueFail)),
+			says: "a failed job is not in progress: it waits until its last heartbeat is stale", needs: append(needs, RetriesJobs),
 			run: func(g *gallery) {
 				w := g.worker(newQueue())
 				failed, running := w.hold(), w.hold()

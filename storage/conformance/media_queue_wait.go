@@ -46,7 +46,8 @@ func queueNextCases() []mediaCase {
 					g.t.Errorf("Queue.Next: the job comes back as %s; it should mean %s", got.GetJob(), job)
 				}
 			}},
-		{name: "Next with a lost job hands out the next one all the same", on: next, says: "held tells that the job was lost, and nothing of it is changed", needs: []Capability{TellsJobHolder, RetriesJobs},
+		{name: "Next with a lost job hands out the next one all the same", on: next,
+			says: "held tells that the job was lost, and nothing of it is changed", needs: []Capability{TellsJobHolder, RetriesJobs},
 			run: func(g *gallery) {
 				for _, result := range []mediav1.JobResult{mediav1.JobResult_SUCCESS, mediav1.JobResult_ABORTED, mediav1.JobResult_FAILURE} {
 					w := g.worker(newQueue())
@@ -59,7 +60,8 @@ func queueNextCases() []mediaCase {
 					other.fails(theirs, g.retries()-1)
 				}
 			}},
-		{name: "Next completes the job even if there is no other", on: next, says: "the job is completed although the deadline passes", needs: []Capability{TellsJobHolder}, run: nextWithout},
+		{name: "Next completes the job even if there is no other", on: next,
+			says: "the job is completed although the deadline passes", needs: []Capability{TellsJobHolder}, run: nextWithout},
 		{name: "Next frees the unique key before it looks for a job", on: on(next, keys(queuePush)), says: both, needs: []Capability{UniqueJobs},
 			run: func(g *gallery) {
 				w, key := g.worker(newQueue()), unique(8)
@@ -159,7 +161,9 @@ func queueWaitCases() []mediaCase {
 				w := g.worker(newQueue())
 				other, id := w.other(), w.hold()
 				waiting := begin(g, g.media.Queue.Pop, &mediav1.PopRequest{Queue: w.queue, Worker: other.id})
-				ask(g, g.media.Queue.RequeueInProgress, &mediav1.RequeueInProgressRequest{Worker: w.id})
+				if n := ask(g, g.media.Queue.RequeueInProgress, &mediav1.RequeueInProgressRequest{Worker: w.id}).Affected; n != nil && *n != 1 {
+					g.t.Fatalf("Queue.RequeueInProgress: %d jobs; it should be 1", *n)
+				}
 				if got, err := waiting.answer(); err != nil || !bytes.Equal(got.Id, id) {
 					g.t.Errorf("Queue.Pop does not get the job that is freed while it waits: %v", err)
 				}
@@ -247,7 +251,8 @@ func queueLengthCases() []mediaCase {
 				g.worker(newQueue()).push()
 				equal(g, "Queue.Length after three pushes", g.length()-before, 3)
 			}},
-		{name: "queue.length counts running jobs and those that failed", on: keys(queueLength, queueClaim, queueFail, queueComplete), says: all, needs: []Capability{RetriesJobs}, exclusive: true,
+		{name: "queue.length counts running jobs and those that failed", on: keys(queueLength, queueClaim, queueFail, queueComplete),
+			says: all, needs: []Capability{RetriesJobs}, exclusive: true,
 			run: func(g *gallery) {
 				w := g.worker(newQueue())
 				w.finishes(w.push()) // takes away what others left without attempts

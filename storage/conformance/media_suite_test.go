@@ -20,7 +20,7 @@ var mediaLacking = map[string][]conformance.Capability{
 	"pict-rs-sketch": {
 		conformance.AccessOfAnyAlias, conformance.ExpiresClaims, conformance.KeepsAliasedHashes, conformance.KeepsBlurhash,
 		conformance.KeepsCreatedAt, conformance.KeepsLostAliases, conformance.KeepsMicroseconds, conformance.LongNames,
-		conformance.MarksNewIdentifiers, conformance.UploadsServed, conformance.RetriesJobs, conformance.TellsAttempts,
+		conformance.MarksNewIdentifiers, conformance.UploadsServed, conformance.RetriesJobs, conformance.StoresUploadID, conformance.TellsAttempts,
 		conformance.TellsClaimed, conformance.TellsQueueTime, conformance.UniqueJobs,
 	},
 }

@@ -95,6 +95,21 @@ func uploadLifeCases() []mediaCase {
 					g.noUpload(given) // the database makes ids of its own
 				}
 			}},
+		{name: "uploads.create may be repeated", on: keys(uploadsCreate, uploadsResult),
+			says: "a request that is sent again begins the same upload, if the id is stored", needs: []Capability{StoresUploadID},
+			run: func(g *gallery) {
+				given := newUUID()
+				for range 2 {
+					if id := ask(g, g.media.Uploads.Create, &mediav1.CreateUploadRequest{UploadId: given}).UploadId; string(id) != string(given) {
+						g.t.Errorf("Uploads.Create with an id returns another one")
+					}
+				}
+				g.uploaded(given, "")
+				g.completeUpload(given, succeeded, 1)
+				g.uploaded(given, succeeded)
+				g.claimUpload(given)
+				g.noUpload(given)
+			}},
 		{name: "uploads.complete sets the result of one upload", on: keys(uploadsComplete, uploadsResult), says: running,
 			run: func(g *gallery) {
 				before, one, after := g.background(), g.background(), g.background()

@@ -15,7 +15,6 @@ import (
 
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/internal/testdb"
-	"github.com/mortise-storage/mortise/storage/operation"
 )
 
 func TestMain(m *testing.M) {
@@ -28,17 +27,16 @@ func TestMain(m *testing.M) {
 }
 
 func TestEveryOperationHasACase(t *testing.T) {
-	contract, err := operation.Load(trackerv1.File_mortise_tracker_v1_tracker_proto)
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	named := map[string]int{}
-	for _, c := range TrackerCases() {
-		for _, key := range c.Operations {
-			if _, ok := contract.Lookup(key); !ok {
-				t.Errorf("%s: %s is no operation of the contract", c.Name, key)
+	for _, d := range Domains() {
+		for _, c := range suiteOf(t, d).Cases {
+			for _, key := range c.Operations {
+				if op, ok := contract.Lookup(key); !ok || op.Section != d.Section {
+					t.Errorf("%s: %s is no operation of the section %s", c.Name, key, d.Section)
+				}
+				named[key]++
 			}
-			named[key]++
 		}
 	}
 	for _, op := range contract.Operations() {
@@ -49,36 +47,35 @@ func TestEveryOperationHasACase(t *testing.T) {
 }
 
 func TestCasesAreWellFormed(t *testing.T) {
-	names := map[string]bool{}
-	known := map[Capability]bool{}
-	for _, p := range trackerProbes {
-		known[p.finds] = true
-	}
-	for _, c := range TrackerCases() {
-		if names[c.Name] {
-			t.Errorf("two cases are called %q", c.Name)
-		}
-		names[c.Name] = true
-		if c.Says == "" || len(c.Operations) == 0 || c.Run == nil {
-			t.Errorf("%s: the case says nothing, is about no operation or does nothing", c.Name)
-		}
-		for _, need := range c.Needs {
-			if !known[need] {
-				t.Errorf("%s needs %s, which no probe looks for", c.Name, need)
+	for _, d := range Domains() {
+		suite := suiteOf(t, d)
+		names := map[string]bool{}
+		for _, c := range suite.Cases {
+			if names[c.Name] {
+				t.Errorf("two cases of %s are called %q", d.Section, c.Name)
+			}
+			names[c.Name] = true
+			if c.Says == "" || len(c.Operations) == 0 || c.Run == nil {
+				t.Errorf("%s: the case says nothing, is about no operation or does nothing", c.Name)
+			}
+			for _, need := range c.Needs {
+				if !slices.ContainsFunc(suite.Abilities, func(a Ability) bool { return a.Capability == need }) {
+					t.Errorf("%s needs %s, which nothing looks for", c.Name, need)
+				}
 			}
 		}
 	}
 }
 
-func TestProbesBuildOnEarlierOnes(t *testing.T) {
-	var earlier []Capability
-	for _, p := range trackerProbes {
-		for _, base := range p.on {
-			if !slices.Contains(earlier, base) {
-				t.Errorf("%s builds on %s, which is looked for later", p.finds, base)
+// Runners find cases by their place in the list, on several connections.
+func TestCasesHaveOneOrder(t *testing.T) {
+	for _, d := range Domains() {
+		first, second := suiteOf(t, d), suiteOf(t, d)
+		for i, c := range first.Cases {
+			if second.Cases[i].Name != c.Name {
+				t.Fatalf("the case %d of %s is %q, and then %q", i, d.Section, c.Name, second.Cases[i].Name)
 			}
 		}
-		earlier = append(earlier, p.finds)
 	}
 }
 

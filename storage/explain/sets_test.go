@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/api/mortise/annotation"
 	"github.com/mortise-storage/mortise/internal/testdb"
 	"github.com/mortise-storage/mortise/storage"
 	"github.com/mortise-storage/mortise/storage/explain"
@@ -28,7 +29,13 @@ func sets(t *testing.T) []set {
 	all := []set{{"default", "../../queries.example.yaml", "../../schema.sql", `
 		INSERT INTO tracker_peers SELECT ` + hashes + `, ` + ids + `, ` + address + `, 1000 + i, i % 3 = 0, i % 2 = 0, now() - i * interval '1 second' FROM generate_series(1, 2000) AS i;
 		INSERT INTO tracker_downloads SELECT ` + ids + `, i FROM generate_series(1, 50) AS i;
-		INSERT INTO tracker_kv SELECT 'c', ` + ids + `, '\x01' FROM generate_series(1, 50) AS i;`}}
+		INSERT INTO tracker_kv SELECT 'c', ` + ids + `, '\x01' FROM generate_series(1, 50) AS i;
+		INSERT INTO media_hashes SELECT ` + ids + `, 'f' || i, 'm' || i, 'b', now() FROM generate_series(1, 2000) AS i;
+		INSERT INTO media_aliases SELECT 'a' || i, ` + ids + `, 't' FROM generate_series(1, 2000) AS i;
+		INSERT INTO media_variants SELECT ` + ids + `, 'v', 'v' || i, now() FROM generate_series(1, 2000) AS i;
+		INSERT INTO media_details SELECT 'f' || i, '{}' FROM generate_series(1, 2000) AS i;
+		INSERT INTO media_proxies SELECT 'http://' || i, 'a' || i, now() FROM generate_series(1, 2000) AS i;
+		INSERT INTO media_jobs SELECT gen_random_uuid(), 'q', '{}', NULL, NULL, NULL, 5, now() FROM generate_series(1, 2000) AS i;`}}
 	rows := map[string]string{
 		"private-tracker": `
 			INSERT INTO torrents (info_hash) SELECT ` + ids + ` FROM generate_series(1, 40) AS i;
@@ -108,6 +115,9 @@ func (q set) examine(t *testing.T, dsn string) {
 	}
 	var reports []*explain.Report
 	for _, st := range statements {
+		if st.Operation.Spec.GetListens() {
+			continue // LISTEN has no plan
+		}
 		r, err := s.Examine(ctx, sampler, st, explain.Options{Analyze: true, Runs: 2, Timeout: 20 * time.Second})
 		if err != nil {
 			t.Fatalf("%s: %v", st.Operation.Key, err)
@@ -115,7 +125,11 @@ func (q set) examine(t *testing.T, dsn string) {
 		if r.Refused != nil || r.Generic.Root == nil || len(r.Cases) == 0 {
 			t.Fatalf("%s: %v, generic %+v, %d cases", st.Operation.Key, r.Refused, r.Generic, len(r.Cases))
 		}
+		refers := st.Operation.Spec.GetForeignKey() != annotation.Refusal_REFUSED
 		for _, c := range r.Cases {
+			if refers && strings.Contains(c.NotRun, "break a constraint") {
+				continue // sampled values refer to no row, or others refer to the row
+			}
 			if c.NotRun != "" || !c.Custom.Analyzed || !c.Generic.Analyzed {
 				t.Errorf("%s: %s arguments were not run: %s", st.Operation.Key, c.Sample.Name, c.NotRun)
 			}

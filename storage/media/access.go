@@ -12,7 +12,6 @@ import (
 // RemoveAlias implements the method of the API.
 func (s access) RemoveAlias(ctx context.Context, request *mediav1.AliasRequest) (*mediav1.Affected, error) {
 	v := s.begin()
-	// Asked for where the group is off, the query that the group needs first is named.
 	return v.forget(ctx, mediav1.Operations_AliasAccessRemove_FullMethodName, mediav1.Access_AliasAt_FullMethodName, request)
 }
 
@@ -23,7 +22,8 @@ func (s access) RemoveVariant(ctx context.Context, request *mediav1.VariantReque
 }
 
 // forget removes a time of access. Where the operator has no query for that, the time goes with another
-// row; another method of the group, with an equal request, tells whether times are kept at all.
+// row. Where the whole group is off, that is an error, which another method of the group, with an equal
+// request, tells.
 func (v view) forget(ctx context.Context, remove, other string, request proto.Message) (*mediav1.Affected, error) {
 	if !v.configured(remove) {
 		_, err := v.Call(other, request)

@@ -3,8 +3,10 @@ package media
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
+	"github.com/mortise-storage/mortise/storage/operation"
 	"github.com/mortise-storage/mortise/storage/query"
 )
 
@@ -18,13 +20,14 @@ func (s aliases) Create(ctx context.Context, request *mediav1.CreateAliasRequest
 	if err := v.insert(ctx, in.insertion); err != nil {
 		return nil, err
 	}
-	return &mediav1.CreateAliasResponse{DeleteToken: in.storedToken()}, nil
+	return &mediav1.CreateAliasResponse{DeleteToken: in.validToken()}, nil
 }
 
 // An aliasInsertion stores an alias with its token and hash.
 type aliasInsertion struct {
 	insertion
-	token string
+	token       string
+	storedToken *query.Call
 }
 
 // aliasInsertion makes the calls. Without a token a random one is made.
@@ -46,15 +49,25 @@ func (v view) aliasInsertion(alias, token string, hash []byte) (*aliasInsertion,
 		return nil, err
 	}
 	same := func() bool {
-		return bytes.Equal(hashIn(storedHash), hash) && sameToken(tokenIn(storedToken), token)
+		return bytes.Equal(hashIn(storedHash), hash) && (sameToken(tokenIn(storedToken), token) || makesTokens(create))
 	}
-	return &aliasInsertion{token: token, insertion: insertion{call: create, stored: []*query.Call{storedHash, storedToken}, same: same}}, nil
+	return &aliasInsertion{token: token, storedToken: storedToken,
+		insertion: insertion{call: create, stored: []*query.Call{storedHash, storedToken}, same: same}}, nil
 }
 
-// storedToken is the token of the alias: the given one, unless the query makes its own.
-func (a *aliasInsertion) storedToken() string {
-	if row := first[*mediav1.AliasCreated](a.call); row != nil && row.DeleteToken != nil {
+// makesTokens says whether the query may store another token than the one that it is given: it returns one.
+func makesTokens(create *query.Call) bool {
+	return slices.ContainsFunc(create.Plan().Reads(), func(column *operation.Column) bool { return column != nil })
+}
+
+// validToken is the token of an alias that was stored: the given one, unless the query makes its own.
+func (a *aliasInsertion) validToken() string {
+	row := first[*mediav1.AliasCreated](a.call)
+	switch {
+	case row.GetDeleteToken() != "":
 		return row.GetDeleteToken()
+	case a.storedToken.Found(): // read after a call that was sent twice
+		return tokenIn(a.storedToken)
 	}
 	return a.token
 }

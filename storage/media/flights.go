@@ -43,6 +43,7 @@ func (v view) transact(ctx context.Context, calls []*query.Call, behind ...query
 		if refused < 0 {
 			return query.Group(calls).Err()
 		}
+		calls[refused].Reset() // it affected nothing, and is nobody's culprit
 		calls = slices.Delete(slices.Clone(calls), refused, refused+1)
 	}
 }

@@ -39,6 +39,32 @@ type lostCase struct {
 	shown, want string
 }
 
+// A query that makes tokens itself stores another one than it is given. A call that was sent twice tells
+// the stored one all the same.
+func TestTokensOfTheDatabase(t *testing.T) {
+	for name, conflict := range map[string]string{"passes over": " ON CONFLICT (alias) DO NOTHING", "raises": ""} {
+		t.Run("a set that "+name, func(t *testing.T) {
+			s := open(t, full(t).with("aliases.create_query",
+				"INSERT INTO aliases (alias, token, hash) VALUES (@alias, 'made for ' || @alias, @hash)"+conflict+" RETURNING token AS delete_token"))
+			n := names("made")
+			saved := ok[*mediav1.SaveUploadResponse](t)(s.uploads.Save(t.Context(), n.upload(1)))
+			create := func(i int) string {
+				return ok[*mediav1.CreateAliasResponse](t)(s.aliases.Create(t.Context(), &mediav1.CreateAliasRequest{Hash: n.hash(1), Alias: n.alias(i)})).GetDeleteToken()
+			}
+			second := create(2)
+			s.wire.lose()
+			third := create(3)
+			s.wire.lose()
+			fourth := ok[*mediav1.SaveUploadResponse](t)(s.uploads.Save(t.Context(), n.upload(4)))
+			for i, token := range map[int]string{1: saved.GetDeleteToken(), 2: second, 3: third, 4: fourth.GetDeleteToken()} {
+				if token != "made for "+n.alias(i) {
+					t.Errorf("alias %d has the token %q", i, token)
+				}
+			}
+		})
+	}
+}
+
 func lostCases() []lostCase {
 	saved := func(t *testing.T, s *store, n names) { n.saved(t, s, 1) }
 	return append(lostCreations(saved), lostRemovals(saved)...)

@@ -14,86 +14,107 @@ import (
 // not exist yet. A query that records it itself makes this one round trip; otherwise there is a second
 // one, whose failure does not spoil the answer.
 func (s variants) Resolve(ctx context.Context, request *mediav1.ResolveVariantRequest) (*mediav1.Resolved, error) {
-	v := s.begin()
-	r := &resolving{view: v, details: true}
-	if v.configured(mediav1.Operations_VariantResolve_FullMethodName) {
-		call, err := v.Call(mediav1.Operations_VariantResolve_FullMethodName, &mediav1.VariantResolveParameters{
-			Alias: request.GetAlias(), Variant: request.GetVariant(), Accessed: v.accessed(request.GetTouch())})
-		if err != nil {
-			return nil, err
-		}
-		if err := r.whole(ctx, call); err != nil {
-			return nil, err
-		}
-		if r.found != nil && request.GetTouch() && !r.found.GetTouched() {
-			r.touch = v.variantTouch(r.found.GetHash(), request.GetVariant())
-		}
-		return s.resolved(ctx, r, request.GetTouch())
+	r := &resolving{view: s.begin(), details: true}
+	steps := r.variantSteps
+	if r.configured(mediav1.Operations_VariantResolve_FullMethodName) {
+		steps = r.variantJoined
 	}
-	hash, err := v.hashOf(request.GetAlias())
-	if err != nil {
-		return nil, err
-	}
-	if err := r.begun(ctx, hash); err != nil {
-		return nil, err
-	}
-	if r.found == nil {
-		return nil, doesNotExist(r.key)
-	}
-	identifier, err := v.Call(mediav1.Variants_Identifier_FullMethodName,
-		&mediav1.VariantRequest{Hash: r.found.GetHash(), Variant: request.GetVariant()})
-	if err != nil {
-		return nil, err
-	}
-	if request.GetTouch() {
-		r.touch = v.variantTouch(r.found.GetHash(), request.GetVariant())
-	}
-	if err := r.file(ctx, identifier); err != nil {
+	if err := steps(ctx, request); err != nil {
 		return nil, err
 	}
 	return s.resolved(ctx, r, request.GetTouch())
 }
 
+// variantJoined asks the query that joins everything.
+func (r *resolving) variantJoined(ctx context.Context, request *mediav1.ResolveVariantRequest) error {
+	call, err := r.Call(mediav1.Operations_VariantResolve_FullMethodName, &mediav1.VariantResolveParameters{
+		Alias: request.GetAlias(), Variant: request.GetVariant(), Accessed: r.accessed(request.GetTouch())})
+	if err != nil {
+		return err
+	}
+	if err := r.whole(ctx, call); err != nil || r.found == nil {
+		return err
+	}
+	if request.GetTouch() && !r.found.GetTouched() {
+		r.touch = r.variantTouch(r.found.GetHash(), request.GetVariant())
+	}
+	return nil
+}
+
+// variantSteps asks for one after the other; the touch travels with the second step.
+func (r *resolving) variantSteps(ctx context.Context, request *mediav1.ResolveVariantRequest) error {
+	hash, err := r.hashOf(request.GetAlias())
+	if err != nil {
+		return err
+	}
+	if err := r.begun(ctx, hash); err != nil || r.found == nil {
+		return err
+	}
+	identifier, err := r.Call(mediav1.Variants_Identifier_FullMethodName,
+		&mediav1.VariantRequest{Hash: r.found.GetHash(), Variant: request.GetVariant()})
+	if err != nil {
+		return err
+	}
+	if request.GetTouch() {
+		r.touch = r.variantTouch(r.found.GetHash(), request.GetVariant())
+	}
+	return r.file(ctx, identifier)
+}
+
 // Resolve implements the method of the API. Touching is as in Variants.Resolve.
 func (s proxies) Resolve(ctx context.Context, request *mediav1.ResolveURLRequest) (*mediav1.Resolved, error) {
-	v := s.begin()
-	r := &resolving{view: v, details: true}
-	if v.configured(mediav1.Operations_ProxyResolve_FullMethodName) {
-		call, err := v.Call(mediav1.Operations_ProxyResolve_FullMethodName, &mediav1.ProxyResolveParameters{
-			Url: request.GetUrl(), Accessed: v.accessed(request.GetTouch())})
-		if err != nil {
-			return nil, err
-		}
-		if err := r.whole(ctx, call); err != nil {
-			return nil, err
-		}
-		if r.found != nil && request.GetTouch() && !r.found.GetTouched() {
-			r.touch = v.aliasTouch(r.found.GetAlias())
-		}
-		return s.resolved(ctx, r, request.GetTouch())
+	r := &resolving{view: s.begin(), details: true}
+	steps := r.urlSteps
+	if r.configured(mediav1.Operations_ProxyResolve_FullMethodName) {
+		steps = r.urlJoined
 	}
-	related, err := v.Call(mediav1.Proxies_Related_FullMethodName, &mediav1.URLRequest{Url: request.GetUrl()})
+	if err := steps(ctx, request); err != nil {
+		return nil, err
+	}
+	return s.resolved(ctx, r, request.GetTouch())
+}
+
+// urlJoined asks the query that joins everything.
+func (r *resolving) urlJoined(ctx context.Context, request *mediav1.ResolveURLRequest) error {
+	call, err := r.Call(mediav1.Operations_ProxyResolve_FullMethodName, &mediav1.ProxyResolveParameters{
+		Url: request.GetUrl(), Accessed: r.accessed(request.GetTouch())})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := v.read(ctx, related); err != nil {
-		return nil, err
+	if err := r.whole(ctx, call); err != nil || r.found == nil {
+		return err
+	}
+	if request.GetTouch() && !r.found.GetTouched() {
+		r.touch = r.aliasTouch(r.found.GetAlias())
+	}
+	return nil
+}
+
+// urlSteps asks for the alias first; the touch travels with what is asked next. A URL that is known is
+// resolved also if its alias is gone, as far as that goes.
+func (r *resolving) urlSteps(ctx context.Context, request *mediav1.ResolveURLRequest) error {
+	related, err := r.Call(mediav1.Proxies_Related_FullMethodName, &mediav1.URLRequest{Url: request.GetUrl()})
+	if err != nil {
+		return err
+	}
+	if err := r.read(ctx, related); err != nil {
+		return err
 	}
 	if !related.Found() {
-		return nil, doesNotExist(related.Statement.Operation.Key)
+		return doesNotExist(related.Statement.Operation.Key)
 	}
 	alias := first[*mediav1.RelatedResponse](related).GetAlias()
 	if request.GetTouch() {
-		r.touch = v.aliasTouch(alias)
+		r.touch = r.aliasTouch(alias)
 	}
 	if err := r.original(ctx, alias); err != nil {
-		return nil, err
+		return err
 	}
-	if r.found == nil { // the URL is known, and its alias lost its hash
+	if r.found == nil {
 		r.found = &mediav1.Resolved{}
 	}
 	r.found.Alias = proto.String(alias)
-	return s.resolved(ctx, r, request.GetTouch())
+	return nil
 }
 
 // accessed is the time of access to be recorded, or none.

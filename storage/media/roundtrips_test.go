@@ -270,6 +270,7 @@ func TestRoundTrips(t *testing.T) {
 	sets := map[string]querySet{
 		"full": full(t), "bare": bare(t),
 		"default": readSet(t, "../../queries.example.yaml", "../../schema.sql"),
+		"pict-rs": readSet(t, "../../schemas/pict-rs/queries.yaml", "../../schemas/pict-rs/schema.sql"),
 	}
 	for name, set := range sets {
 		t.Run(name, func(t *testing.T) {

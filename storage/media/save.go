@@ -19,6 +19,9 @@ import (
 //	             removed again, and the host deletes the file
 //	old   taken  nothing; the details are removed again
 //
+// A host that has to try another alias keeps its file until an alias is stored, whatever it is told of
+// the hash: the hash may be cleaned up between the two calls, and then the second brings it back.
+//
 // A hash whose identifier is that of the request never counts as old, whether it comes from this call,
 // sent twice, or from one before it: otherwise the host would delete the only file that there is.
 //
@@ -103,7 +106,7 @@ func (u *saving) save(ctx context.Context) (*mediav1.SaveUploadResponse, error) 
 	}
 	response := &mediav1.SaveUploadResponse{HashExisted: hashExisted, AliasExisted: aliasExisted}
 	if !aliasExisted { // the token of somebody else's alias is not told
-		response.DeleteToken = u.alias.storedToken()
+		response.DeleteToken = u.alias.validToken()
 	}
 	return response, nil
 }

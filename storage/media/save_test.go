@@ -50,6 +50,23 @@ func TestSave(t *testing.T) {
 	}
 }
 
+// Details that are there already, as after a call that was given up half-way, keep nothing from being
+// stored, and do not hide that the alias is taken.
+func TestSaveMeetsDetails(t *testing.T) {
+	for name, set := range map[string]querySet{"that passes over": full(t), "that raises": raising(t)} {
+		t.Run("with a set "+name, func(t *testing.T) {
+			s := open(t, set, `INSERT INTO details VALUES ('d/file/1', '{"there": 1}'), ('d/file/2', '{"there": 1}')`)
+			n := names("d")
+			n.saved(t, s, 1)
+			response := ok[*mediav1.SaveUploadResponse](t)(s.uploads.Save(t.Context(), with(n.upload(2), func(r *mediav1.SaveUploadRequest) { r.Alias = n.alias(1) })))
+			if response.GetHashExisted() || !response.GetAliasExisted() {
+				t.Errorf("%v", response)
+			}
+			s.shows(t, "SELECT identifier, json FROM hashes JOIN details USING (identifier) ORDER BY identifier", `d/file/1|{"there": 1} d/file/2|{"there": 1}`)
+		})
+	}
+}
+
 // A unique key other than those of the operations is an error, by which nothing is stored.
 func TestSaveMeetsAnotherKey(t *testing.T) {
 	for name, set := range map[string]querySet{"that passes over": full(t), "that raises": raising(t)} {

@@ -38,7 +38,6 @@ type Schedule struct {
 
 	mu     sync.Mutex
 	cancel context.CancelFunc
-	closed bool
 }
 
 // New makes a schedule, which begins with Start.
@@ -51,15 +50,11 @@ func New(logger *slog.Logger, tasks ...Task) *Schedule {
 	return s
 }
 
-// Start begins the work. It is called once.
+// Start begins the work, also after Close.
 func (s *Schedule) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		cancel()
-		return
-	}
 	s.cancel = cancel
 	for _, t := range s.tasks {
 		s.work.Go(func() { s.repeat(ctx, t) })
@@ -88,7 +83,6 @@ func (s *Schedule) Reloaded() {
 // Close ends the work and waits for it. It may be called more than once, and without Start.
 func (s *Schedule) Close() {
 	s.mu.Lock()
-	s.closed = true
 	if s.cancel != nil {
 		s.cancel()
 	}

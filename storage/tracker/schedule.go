@@ -1,42 +1,24 @@
 package tracker
 
 import (
-	"context"
-	"math/rand/v2"
-	"sync"
 	"time"
 
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
+	"github.com/mortise-storage/mortise/storage/schedule"
 )
 
-// A schedule is the background work of a service.
-type schedule struct {
-	tasks  []*task
-	work   sync.WaitGroup
-	cancel context.CancelFunc
+func (s *Service) tasks() []schedule.Task {
+	return []schedule.Task{
+		{Name: "tracker.gc", Jitter: 0.1, Run: s.collect, Interval: func() time.Duration { return s.begin().collectionInterval() }},
+		{Name: "tracker.statistics", Run: s.observe, Interval: func() time.Duration { return s.begin().statisticsInterval() }},
+	}
 }
 
-// A task is work that is done again and again. The first run is one interval after the start, later
-// ones one interval after the end of the one before, so that runs never overlap.
-type task struct {
-	// interval is the pause between runs under the present queries and settings; 0 is no runs.
-	interval func(view) time.Duration
-	// jitter is the part of the interval by which several nodes spread their runs.
-	jitter float64
-	run    func(context.Context)
-	// changed says that the interval may be another one. It holds one entry.
-	changed chan struct{}
-}
-
-func (s *Service) tasks() []*task {
-	collection := &task{jitter: 0.1, run: s.collect, changed: make(chan struct{}, 1), interval: func(v view) time.Duration {
-		if !v.configured(trackerv1.Operations_GC_FullMethodName) {
-			return 0
-		}
-		return v.settings.GetGcInterval().AsDuration()
-	}}
-	statistics := &task{run: s.observe, changed: make(chan struct{}, 1), interval: view.statisticsInterval}
-	return []*task{collection, statistics}
+func (v view) collectionInterval() time.Duration {
+	if !v.configured(trackerv1.Operations_GC_FullMethodName) {
+		return 0
+	}
+	return v.settings.GetGcInterval().AsDuration()
 }
 
 func (v view) statisticsInterval() time.Duration {
@@ -48,38 +30,24 @@ func (v view) statisticsInterval() time.Duration {
 
 // Start begins the background work: the collection of stale peers and the statistics.
 func (s *Service) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.schedule.cancel = cancel
 	s.adapt()
-	for _, t := range s.schedule.tasks {
-		s.schedule.work.Go(func() { s.repeat(ctx, t) })
-	}
+	s.schedule.Start()
 }
 
 // Reloaded tells the service that the queries and settings are other ones. A run that is under way
 // finishes with those it began with; the next one is due when the new interval since the last one is
-// over, so that reloads, however many, neither hurry the work nor put it off.
+// over.
 func (s *Service) Reloaded() {
-	if s.schedule.cancel == nil {
+	if !s.schedule.Started() {
 		return // there is no background work
 	}
 	s.adapt()
-	for _, t := range s.schedule.tasks {
-		select {
-		case t.changed <- struct{}{}:
-		default: // it is told already
-		}
-	}
+	s.schedule.Reloaded()
 }
 
 // Close stops the background work and waits for it. It may be called more than once, and without
 // Start.
-func (s *Service) Close() {
-	if s.schedule.cancel != nil {
-		s.schedule.cancel()
-	}
-	s.schedule.work.Wait()
-}
+func (s *Service) Close() { s.schedule.Close() }
 
 // adapt does what depends on which queries there are.
 func (s *Service) adapt() {
@@ -94,33 +62,3 @@ func (s *Service) adapt() {
 		s.logger.Error("the gauge of info hashes cannot be shown", "error", err.Error())
 	}
 }
-
-// repeat runs a task until ctx ends.
-func (s *Service) repeat(ctx context.Context, t *task) {
-	last := time.Now()
-	spread := t.spread()
-	for {
-		var due <-chan time.Time
-		interval := t.interval(s.begin())
-		timer := time.NewTimer(time.Duration(float64(interval)*spread) - time.Since(last))
-		if interval > 0 {
-			due = timer.C
-		}
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-t.changed:
-			timer.Stop()
-			if interval <= 0 {
-				last = time.Now() // it was off, and missed nothing
-			}
-		case <-due:
-			t.run(ctx)
-			last, spread = time.Now(), t.spread()
-		}
-	}
-}
-
-// spread is the factor for the next pause.
-func (t *task) spread() float64 { return 1 + t.jitter*(2*rand.Float64()-1) }

@@ -17,6 +17,7 @@ import (
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/storage/fault"
 	"github.com/mortise-storage/mortise/storage/query"
+	"github.com/mortise-storage/mortise/storage/schedule"
 )
 
 // Section is the name of the domain's section in the operator's file.
@@ -31,7 +32,7 @@ type Service struct {
 	executor *query.Executor
 	logger   *slog.Logger
 	metrics  *metrics
-	schedule schedule
+	schedule *schedule.Schedule
 }
 
 // New makes the service. The metrics are registered with registerer, under the prefix that the settings
@@ -39,7 +40,7 @@ type Service struct {
 // the configuration's defaults give.
 func New(executor *query.Executor, settings *trackerv1.Settings, logger *slog.Logger, registerer prometheus.Registerer) *Service {
 	s := &Service{executor: executor, logger: logger, metrics: newMetrics(settings.GetMetricsPrefix(), registerer)}
-	s.schedule.tasks = s.tasks()
+	s.schedule = schedule.New(logger, s.tasks()...)
 	return s
 }
 

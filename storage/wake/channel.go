@@ -35,7 +35,7 @@ func channelOf(sql string) (string, bool) {
 			words = append(words, t.Text(sql))
 		}
 	}
-	if len(words) > 2 && words[2] == ";" {
+	if len(words) == 3 && words[2] == ";" {
 		words = words[:2]
 	}
 	if len(words) != 2 || !strings.EqualFold(words[0], "LISTEN") {

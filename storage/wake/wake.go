@@ -37,6 +37,9 @@ type Options struct {
 	Database Database
 	// Connection is the connection string of the listener, if it is not that of the database.
 	Connection string
+	// Answer is how long a notification may take that the hub sends to itself, to find out whether any
+	// arrive; 5 seconds if 0.
+	Answer     time.Duration
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -76,6 +79,9 @@ func New(options Options) *Hub {
 	h := &Hub{options: options, timing: defaultTiming, metrics: newMetrics(options.Registerer), changed: make(chan struct{}, 1)}
 	if h.options.Logger == nil {
 		h.options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Answer > 0 {
+		h.timing.answer = options.Answer
 	}
 	return h
 }

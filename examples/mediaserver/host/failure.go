@@ -90,14 +90,15 @@ func CodeOf(err error) Code {
 }
 
 // As returns an error in the form in which callers are told: an Error as it stands, what package
-// picture found wrong with an image, the end of ctx, and everything else as a failure of the storage.
+// picture found wrong with an image, the end of ctx where that may be the reason of a failure, and
+// everything else as a failure of the storage.
 func As(ctx context.Context, err error) *Error {
 	var e *Error
 	var bad *picture.Error
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &e) && e.Code != RepoFailed:
+	case errors.As(err, &e) && !passing(e.Code):
 		return e
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &Error{Code: RequestTimeout, Message: "the request's time is over", Cause: err}
@@ -148,9 +149,16 @@ func unsure(err error) bool {
 
 // permanent says whether an error would be the same at the next try: the job that met it is given up.
 func permanent(err error) bool {
-	switch CodeOf(err) {
-	case "", RepoFailed, StoreFailed, ReadOnly, RequestTimeout, RequestAborted, CommandTimeout:
-		return false
+	code := CodeOf(err)
+	return code != "" && code != ReadOnly && code != RequestTimeout && code != RequestAborted && !passing(code)
+}
+
+// passing are the codes of failures that may not come again, and that the end of a request's time looks
+// like.
+func passing(code Code) bool {
+	switch code {
+	case RepoFailed, StoreFailed, DownloadFailed, IncompleteFile, CommandTimeout:
+		return true
 	}
-	return true
+	return false
 }

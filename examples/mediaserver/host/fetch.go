@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
@@ -87,7 +88,7 @@ func mayFetch(address netip.Addr, allowed []netip.Prefix) bool {
 // host in lower case, no default port.
 func normalURL(text string) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
-	if err != nil || len(text) > maxURL || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+	if err != nil || len(text) > maxURL || !utf8.ValidString(text) || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return "", failure(InvalidURL, "only http and https URLs of at most %d bytes, without user and password, are fetched", maxURL)
 	}
 	u.Fragment, u.RawFragment = "", ""

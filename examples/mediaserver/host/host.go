@@ -139,8 +139,8 @@ func (h *Host) Limits() picture.Limits { return h.limits }
 // Check says whether repo and file store can be used: written to, unless the host is read-only.
 func (h *Host) Check(ctx context.Context) error {
 	if h.options.ReadOnly {
-		_, err := h.repo.Capabilities(ctx, &mediav1.CapabilitiesRequest{})
-		return repoFailure(err)
+		_, err := h.setting(ctx, settingHealth)
+		return err
 	}
 	if _, err := h.repo.Check(ctx, &mediav1.CheckRequest{}); err != nil {
 		return repoFailure(err)

@@ -31,7 +31,7 @@ type Described struct {
 // the repo's own.
 func (h *Host) HashPage(ctx context.Context, slug string, limit int64) (Page, error) {
 	request := &mediav1.PageRequest{Limit: limit}
-	if slug != "" {
+	if queryable(slug) {
 		request.Slug = &slug
 	}
 	page, err := h.hashes.Page(ctx, request)
@@ -75,7 +75,7 @@ func (h *Host) SetNotFound(ctx context.Context, alias string) error {
 	if err := h.writable(); err != nil {
 		return err
 	}
-	if alias == "" {
+	if !queryable(alias) {
 		return unknownAlias()
 	}
 	if _, err := h.aliases.Hash(ctx, &mediav1.AliasRequest{Alias: alias}); err != nil {

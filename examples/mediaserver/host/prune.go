@@ -12,6 +12,7 @@ import (
 // that a prune is under way.
 const (
 	settingNotFound      = "404-alias"
+	settingHealth        = "health-value"
 	settingPruneStarted  = "prune-missing-started"
 	settingPruneQueued   = "prune-missing-queued"
 	settingPruneComplete = "prune-missing-complete"

@@ -55,8 +55,11 @@ func (h *Host) Delete(ctx context.Context, alias, token string) error {
 	if err := h.writable(); err != nil {
 		return err
 	}
-	if alias == "" {
+	if !queryable(alias) {
 		return nil
+	}
+	if !queryable(token) {
+		return failure(InvalidToken, "this is not the token of the file")
 	}
 	deleted, err := h.aliases.Delete(ctx, &mediav1.DeleteAliasRequest{Alias: alias, DeleteToken: token})
 	if fault.ReasonOf(err) == fault.InvalidToken {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
+	"unicode/utf8"
 
 	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
 	"github.com/mortise-storage/mortise/examples/mediaserver/picture"
@@ -31,13 +33,18 @@ func (h *Host) Open(f File) (*os.File, error) {
 	return content, storeFailure(err)
 }
 
+// queryable says whether a name can be asked for: databases store nothing else as text.
+func queryable(name string) bool {
+	return name != "" && utf8.ValidString(name) && !strings.ContainsRune(name, 0)
+}
+
 func unknownAlias() *Error { return failure(AliasNotFound, "there is no file of this name") }
 
 func unknownURL() *Error { return failure(ProxyNotFound, "this URL was not fetched yet") }
 
 // Original returns the original of an alias. Errors: AliasNotFound, LostFile.
 func (h *Host) Original(ctx context.Context, alias string) (File, error) {
-	if alias == "" {
+	if !queryable(alias) {
 		return File{}, unknownAlias()
 	}
 	resolved, err := h.aliases.Resolve(ctx, &mediav1.AliasRequest{Alias: alias})
@@ -196,7 +203,7 @@ func (h *Host) Identifier(ctx context.Context, s Source) (string, error) {
 // exists is not looked at.
 func (h *Host) aliasOf(ctx context.Context, s Source) (string, error) {
 	if s.URL == "" {
-		if s.Alias == "" {
+		if !queryable(s.Alias) {
 			return "", unknownAlias()
 		}
 		return s.Alias, nil

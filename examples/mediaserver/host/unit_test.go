@@ -87,7 +87,7 @@ func TestNormalURL(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "example.org/x.png", "ftp://example.org/", "file:///etc/passwd", "http://", "http:///x", "http://:80/",
-		"http://user@example.org/", "http://user:password@example.org/", "http://exa mple.org/", "javascript:alert(1)",
+		"http://user@example.org/", "http://user:password@example.org/", "http://exa mple.org/", "javascript:alert(1)", "http://example.org/?a=\xff", "http://example.org/?a=\x00",
 		"http://example.org/" + string(bytes.Repeat([]byte{'a'}, maxURL))} {
 		if got, err := normalURL(bad); CodeOf(err) != InvalidURL {
 			t.Errorf("%q: %q, %v", bad, got, err)

@@ -125,6 +125,9 @@ func (h *Host) DiscardUpload(ctx context.Context, id uuid.UUID) error {
 //
 // Errors: NotReady after the host's ClaimWait, AlreadyClaimed (or never begun), a *FailedUpload.
 func (h *Host) ClaimUpload(ctx context.Context, id uuid.UUID) (Uploaded, error) {
+	if err := h.writable(); err != nil {
+		return Uploaded{}, err
+	}
 	result, err := h.waitUpload(ctx, id)
 	if err != nil {
 		return Uploaded{}, err
@@ -137,9 +140,6 @@ func (h *Host) ClaimUpload(ctx context.Context, id uuid.UUID) (Uploaded, error) 
 			return Uploaded{}, err
 		}
 		up = Uploaded{Alias: result.Success.Alias, DeleteToken: result.Success.Token, Details: file.Details}
-	}
-	if err := h.writable(); err != nil {
-		return Uploaded{}, err
 	}
 	if _, err := h.uploads.Claim(ctx, &mediav1.UploadRequest{UploadId: id[:]}); err != nil {
 		return Uploaded{}, uploadGone(err)

@@ -147,7 +147,7 @@ func (h *Host) lookVariant(ctx context.Context, s Source, p picture.Process, tou
 		}
 		alias = related.GetAlias()
 	}
-	if alias == "" {
+	if !queryable(alias) {
 		return "", nil, unknownAlias()
 	}
 	resolved, err := h.resolveVariant(ctx, alias, p)

@@ -53,7 +53,8 @@ func (l *logbook) String() string {
 
 func TestDeadline(t *testing.T) {
 	s := hosttest.Open(t)
-	site := serve(t, s, host.Options{}, Options{})
+	site := serve(t, s, host.Options{AllowedFetch: loopback}, Options{})
+	web := publish(t, nil)
 	file := site.upload(hosttest.PNG(t, 1, 40, 30))[0]
 	at := func(d time.Duration) string { return strconv.FormatInt(time.Now().Add(d).UnixNano(), 10) }
 	path := "/image/original/" + file.File
@@ -64,7 +65,8 @@ func TestDeadline(t *testing.T) {
 		site.get(path, deadlineHeader, bad).expect(t, http.StatusBadRequest, "parse-deadline", nil)
 	}
 	site.get(path, deadlineHeader, at(-time.Second)).expect(t, http.StatusRequestTimeout, "request-timeout", nil)
-	// Nobody makes the variant: the client's time ends first.
+	// Nobody makes the variant, nor answers from elsewhere: the client's time ends first.
+	site.get(proxied("/image/original?", web.URL+"/never"), deadlineHeader, at(200*time.Millisecond)).expect(t, http.StatusRequestTimeout, "request-timeout", nil)
 	site.get("/image/process.jpg?src="+file.File, deadlineHeader, at(200*time.Millisecond)).expect(t, http.StatusRequestTimeout, "request-timeout", nil)
 }
 

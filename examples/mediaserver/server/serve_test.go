@@ -311,6 +311,25 @@ func TestNotFoundImage(t *testing.T) {
 	site.get("/image/original/unknown.png").empty(t, http.StatusNotFound)
 }
 
+// TestNamesThatCannotBe asks for what no database stores as text.
+func TestNamesThatCannotBe(t *testing.T) {
+	s := hosttest.Open(t)
+	site := serve(t, s, host.Options{}, Options{})
+	for _, name := range []string{"%00", "a%00b", "%ff", "%c3%28"} {
+		site.get("/image/original/"+name).empty(t, http.StatusNotFound)
+		site.get("/image/process.png?src="+name).empty(t, http.StatusNotFound)
+		site.do(http.MethodHead, "/image/process.png?src="+name, nil).empty(t, http.StatusNotFound)
+		site.get("/image/details/original?alias="+name).expect(t, http.StatusNotFound, "alias-not-found", nil)
+		site.get("/image/delete/token/"+name).empty(t, http.StatusNoContent)
+		site.get("/image/delete/"+name+"/some.png").expect(t, http.StatusForbidden, "invalid-delete-token", nil)
+		site.get("/image/original?proxy=http://127.0.0.1/?"+name).expect(t, http.StatusBadRequest, "invalid-url", nil)
+		site.internal(http.MethodPost, "/internal/purge?alias="+name, nil).expect(t, http.StatusNotFound, "alias-not-found", nil)
+		site.internal(http.MethodGet, "/internal/hashes?slug="+name, nil).expect(t, http.StatusOK, "", nil)
+	}
+	body := bytes.NewReader([]byte(`{"alias":"a\u0000b"}`))
+	site.internal(http.MethodPost, "/internal/set_not_found", body).expect(t, http.StatusNotFound, "alias-not-found", nil)
+}
+
 // TestNamesInPaths serves aliases with characters that mean something in URLs.
 func TestNamesInPaths(t *testing.T) {
 	s := hosttest.Open(t)

@@ -92,10 +92,16 @@ func On(t testing.TB, conn grpc.ClientConnInterface, dsn string, end func()) *St
 // Host makes a host on the stand. It logs nothing unless it is told to.
 func (s *Stand) Host(o host.Options) *host.Host {
 	s.t.Helper()
+	return s.HostOn(s.Conn, o)
+}
+
+// HostOn makes a host whose way to the storage is another one.
+func (s *Stand) HostOn(conn grpc.ClientConnInterface, o host.Options) *host.Host {
+	s.t.Helper()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	h, err := host.New(s.Conn, s.Store, o)
+	h, err := host.New(conn, s.Store, o)
 	if err != nil {
 		s.t.Fatal(err)
 	}

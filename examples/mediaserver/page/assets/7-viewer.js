@@ -132,7 +132,9 @@ function listenInViewer() {
   $("close").onclick = () => $("viewer").close();
   $("previous").onclick = () => openViewer(neighbour(-1));
   $("next").onclick = () => openViewer(neighbour(1));
-  $("viewer").onclick = (event) => event.target === $("viewer") && $("viewer").close(); // beside it
+  $("viewer").onclick = (event) => {
+    if (event.target === $("viewer")) $("viewer").close(); // the click was beside it
+  };
   $("viewer").onkeydown = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step || event.target.matches("input, select") || !neighbour(step)) return;
