@@ -59,7 +59,9 @@ func openWakeUps(ctx context.Context, m *media) (*wakeUps, error) {
 	}
 	inside, outside := newMediaAPI(w.storage.Conn()), newMediaAPI(w.host.Conn())
 	w.pop = map[string]func(context.Context, string, []byte) (job, error){wayInProcess: inside.pop, wayPlugin: outside.pop,
-		wayPlain: func(ctx context.Context, queue string, worker []byte) (job, error) { return w.popPlain(ctx, m.plain, queue, worker) }}
+		wayPlain: func(ctx context.Context, queue string, worker []byte) (job, error) {
+			return w.popPlain(ctx, m.plain, queue, worker)
+		}}
 	for _, api := range []*mediaAPI{inside, outside} {
 		if err := api.awaitNotified(ctx); err != nil {
 			w.close()
@@ -195,7 +197,8 @@ func (m *media) wakeUp(ctx context.Context, pusher mediaWay, c *caller) error {
 func (m *media) awaitLook(ctx context.Context, since time.Time) error {
 	for looked := false; !looked; {
 		err := m.plain.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND state = 'idle' AND state_change > $1 AND query = $2)`, since, m.plain.claim.text).Scan(&looked)
+			WHERE datname = current_database() AND state = 'idle' AND state_change > $1 AND strpos(query, 'media.queue.claim_query') > 0
+			AND pid <> pg_backend_pid())`, since).Scan(&looked)
 		if err != nil {
 			return fmt.Errorf("waiting until the worker waits: %w", err)
 		}

@@ -25,18 +25,18 @@ const (
 // nothing, as far as the queries tell: a query may decline what it is given.
 func (s *side) fill(ctx context.Context, data workload.Data, done func(n int64)) (declined int64, err error) {
 	var refused atomic.Int64
-	err = s.store(ctx, data.Rows(), data.Fill, done, &refused)
+	err = s.store(ctx, data.Rows(), data.Together(), data.Fill, done, &refused)
 	return refused.Load(), err
 }
 
 // age makes a part of the stored data old.
 func (s *side) age(ctx context.Context, data workload.Data) error {
-	return s.store(ctx, data.Aged(), data.Age, func(int64) {}, new(atomic.Int64))
+	return s.store(ctx, data.Aged(), 1, data.Age, func(int64) {}, new(atomic.Int64))
 }
 
 // store writes n requests, in chunks of which several are under way at once.
-func (s *side) store(ctx context.Context, n int64, request func(i int64) workload.Request, done func(n int64), refused *atomic.Int64) error {
-	return chunks(ctx, n, func(ctx context.Context, from, to int64) error {
+func (s *side) store(ctx context.Context, n, together int64, request func(i int64) workload.Request, done func(n int64), refused *atomic.Int64) error {
+	return chunks(ctx, n, together, func(ctx context.Context, from, to int64) error {
 		requests := make([]workload.Request, 0, to-from)
 		for i := from; i < to; i++ {
 			requests = append(requests, request(i))
@@ -50,7 +50,7 @@ func (s *side) store(ctx context.Context, n int64, request func(i int64) workloa
 
 // empty removes what fill stored, where there are operations that can.
 func (s *side) empty(ctx context.Context, data workload.Data, done func(n int64)) error {
-	return chunks(ctx, data.Rows(), func(ctx context.Context, from, to int64) error {
+	return chunks(ctx, data.Rows(), data.Together(), func(ctx context.Context, from, to int64) error {
 		var requests []workload.Request
 		for i := from; i < to; i++ {
 			requests = append(requests, data.Empty(i)...)
@@ -60,12 +60,13 @@ func (s *side) empty(ctx context.Context, data workload.Data, done func(n int64)
 	})
 }
 
-// chunks cuts [0, n) into parts and has several worked on at once.
-func chunks(ctx context.Context, n int64, work func(ctx context.Context, from, to int64) error) error {
+// chunks cuts [0, n) into parts, multiples of what belongs together, and has several worked on at once.
+func chunks(ctx context.Context, n, together int64, work func(ctx context.Context, from, to int64) error) error {
+	size := max(chunk/together, 1) * together
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
-	for from := int64(0); from < n && working.Err() == nil; from += chunk {
-		group.Go(func() error { return work(working, from, min(from+chunk, n)) })
+	for from := int64(0); from < n && working.Err() == nil; from += size {
+		group.Go(func() error { return work(working, from, min(from+size, n)) })
 	}
 	if err := group.Wait(); err != nil {
 		return err

@@ -164,9 +164,15 @@ type reply struct {
 	err      error
 }
 
+// mostWaiting is how long a method may take. Operations have limits of their own.
+const mostWaiting = 30 * time.Second
+
 // perform makes a call.
 func (s *side) perform(ctx context.Context, direct bool, request workload.Request) reply {
 	if !direct {
+		// A method that waits would wait for ever where a query does not find what it should.
+		ctx, cancel := context.WithTimeout(ctx, mostWaiting)
+		defer cancel()
 		response := newMessage(s.methods[request.Method].Output())
 		return reply{response: response, err: s.conn.Invoke(ctx, request.Method, request.Message, response)}
 	}

@@ -157,7 +157,7 @@ func MediaCases() []Case[*Media] {
 		hashCreateCases(), hashValueCases(), hashCleanupCases(), describeCases(), pagingCases(), streamCases(),
 		aliasCreateCases(), aliasReadCases(), aliasChangeCases(), aliasDeleteCases(), saveCases(),
 		variantCases(), variantResolveCases(), proxyCases(), proxyResolveCases(), aliasAccessCases(), variantAccessCases(), olderCases(),
-		detailsCases(), settingsCases(), migrationCases(), moveCases(), mediaArgumentCases(),
+		detailsCases(), settingsCases(), healthCases(), migrationCases(), moveCases(), mediaArgumentCases(),
 		mediaQueueCases(), mediaUploadCases(), mediaClaimCases(), mediaRaceCases(),
 	} {
 		for _, c := range group {

@@ -3,7 +3,10 @@ package conformance
 import (
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
+	"github.com/mortise-storage/mortise/storage/fault"
 )
 
 // inFuture is a time of access that no clock has reached.
@@ -24,18 +27,21 @@ func (g *gallery) during(at time.Time, do func()) {
 	do()
 }
 
-// urlAt gives an alias a URL that was used at a certain time.
+// urlAt gives an alias a URL that was used at a certain time. The time of the relation is forgotten
+// first, where that can be done: times may never move backwards.
 func (g *gallery) urlAt(alias string, at time.Time) (url string) {
 	g.t.Helper()
 	g.during(at, func() { url = g.url(alias) })
+	_ = try(g, g.media.Access.RemoveAlias, &mediav1.AliasRequest{Alias: alias})
 	ask(g, g.media.Access.Alias, &mediav1.AccessedAliasRequest{Alias: alias, Accessed: stamp(at)})
 	return url
 }
 
-// generatedAt gives a hash a variant that was used at a certain time.
+// generatedAt gives a hash a variant that was used at a certain time, as urlAt does.
 func (g *gallery) generatedAt(hash []byte, variant string, at time.Time) {
 	g.t.Helper()
 	g.during(at, func() { g.generated(hash, variant) })
+	_ = try(g, g.media.Access.RemoveVariant, &mediav1.VariantRequest{Hash: hash, Variant: variant})
 	ask(g, g.media.Access.Variant, &mediav1.AccessedVariantRequest{Hash: hash, Variant: variant, Accessed: stamp(at)})
 }
 
@@ -114,7 +120,7 @@ func aliasAccessCases() []mediaCase {
 					}
 				})
 			}},
-		{name: "alias_access.accessed_at is the latest of several URLs", on: proxied, says: "an alias that several URLs stand for was used when the last of them was", needs: []Capability{AgesAccess}, exclusive: true,
+		{name: "alias_access.accessed_at is the latest of several URLs", on: proxied, says: "an alias that several URLs stand for was used when the last of them was", needs: []Capability{AgesAccess, ClockStops}, exclusive: true,
 			run: func(g *gallery) {
 				alias := g.alias(g.original().hash)
 				for i, days := range []int{2, 1} { // first the newer, then the older
@@ -142,11 +148,16 @@ func aliasAccessCases() []mediaCase {
 					absent(g, g.media.Access.AliasAt, &mediav1.AliasRequest{Alias: alias})
 				})
 			}},
-		{name: "alias_access.accessed of an alias without URL", on: access, says: "the access of any alias may be recorded", needs: []Capability{AccessOfAnyAlias},
+		{name: "alias_access.accessed of an alias without URL", on: access, says: "the access of an alias without a URL is recorded, or it is not; both is no error",
 			run: func(g *gallery) {
 				alias := g.alias(g.original().hash)
 				g.touchAlias(alias, inFuture(0))
-				equal(g, "the time of access", g.aliasAt(alias), inFuture(0))
+				got, err := g.media.Access.AliasAt(g.ctx, &mediav1.AliasRequest{Alias: alias})
+				if err != nil {
+					refused(g.t, "Access.AliasAt of an alias without URL", err, codes.NotFound, fault.DoesNotExist)
+					return
+				}
+				equal(g, "the time of access", got.GetAccessed().AsTime(), inFuture(0))
 			}},
 		{name: "alias_access.remove forgets the time of access", on: on(proxied, keys(aliasAccessRemove)), says: "the time is forgotten, or nothing is done where it goes with the URL; no other is touched",
 			run: func(g *gallery) {
@@ -160,12 +171,24 @@ func aliasAccessCases() []mediaCase {
 						ask(g, g.media.Proxies.Remove, &mediav1.AliasRequest{Alias: alias})
 					} else {
 						g.affects(1, "remove", got)
-						g.affects(0, "remove of what is forgotten", ask(g, g.media.Access.RemoveAlias, &mediav1.AliasRequest{Alias: alias}))
 						g.relates(url, alias)
 					}
 					absent(g, g.media.Access.AliasAt, &mediav1.AliasRequest{Alias: alias})
+					ask(g, g.media.Access.RemoveAlias, &mediav1.AliasRequest{Alias: alias})
 					ask(g, g.media.Access.RemoveAlias, &mediav1.AliasRequest{Alias: newAlias()})
+					absent(g, g.media.Access.AliasAt, &mediav1.AliasRequest{Alias: alias})
 				})
+			}},
+		{name: "alias_access.accessed sets a forgotten time again", on: on(proxied, keys(aliasAccessRemove)), says: accessSets,
+			run: func(g *gallery) {
+				alias := g.alias(g.original().hash)
+				g.url(alias)
+				if ask(g, g.media.Access.RemoveAlias, &mediav1.AliasRequest{Alias: alias}).Affected != nil {
+					g.touchAlias(alias, longAgo())
+					equal(g, "the time of access", g.aliasAt(alias), longAgo())
+				}
+				g.touchAlias(alias, inFuture(0))
+				equal(g, "the time of access", g.aliasAt(alias), inFuture(0))
 			}},
 	}
 }
@@ -238,7 +261,7 @@ func variantAccessCases() []mediaCase {
 					contained(o.hash, blurred, true)
 				})
 			}},
-		{name: "variant_access.remove forgets the time of access", on: on(access, keys(variantAccessRemove)), says: "the time is forgotten, or nothing is done where it goes with the variant; no other is touched",
+		{name: "variant_access.remove forgets the time of access", on: on(access, keys(variantAccessRemove, variantAccessContains)), says: "the time is forgotten, or nothing is done where it goes with the variant; no other is touched",
 			run: func(g *gallery) {
 				g.beside(func(o original) {
 					request := &mediav1.VariantRequest{Hash: o.hash, Variant: thumbnail}
@@ -250,12 +273,28 @@ func variantAccessCases() []mediaCase {
 						ask(g, g.media.Variants.Remove, request)
 					} else {
 						g.affects(1, "remove", got)
-						g.affects(0, "remove of what is forgotten", ask(g, g.media.Access.RemoveVariant, request))
 						ask(g, g.media.Variants.Identifier, request)
 					}
 					absent(g, g.media.Access.VariantAt, request)
+					ask(g, g.media.Access.RemoveVariant, request)
+					ask(g, g.media.Access.RemoveVariant, &mediav1.VariantRequest{Hash: newHash(), Variant: thumbnail})
+					absent(g, g.media.Access.VariantAt, request)
+					equal(g, "contained", ask(g, g.media.Access.ContainsVariant, request).Contained, false)
 					equal(g, "the time of access of another variant", g.variantAt(o.hash, blurred), other)
 				})
+			}},
+		{name: "variant_access.accessed sets a forgotten time again", on: on(access, keys(variantAccessRemove, variantAccessContains)), says: accessSets,
+			run: func(g *gallery) {
+				o := g.original()
+				g.generated(o.hash, thumbnail)
+				request := &mediav1.VariantRequest{Hash: o.hash, Variant: thumbnail}
+				if ask(g, g.media.Access.RemoveVariant, request).Affected != nil {
+					g.touchVariant(o.hash, thumbnail, longAgo())
+					equal(g, "the time of access", g.variantAt(o.hash, thumbnail), longAgo())
+				}
+				g.touchVariant(o.hash, thumbnail, inFuture(0))
+				equal(g, "the time of access", g.variantAt(o.hash, thumbnail), inFuture(0))
+				equal(g, "contained", ask(g, g.media.Access.ContainsVariant, request).Contained, true)
 			}},
 	}
 }

@@ -27,7 +27,9 @@ type usage struct {
 	add func(g *gallery, n int, at time.Time) []used
 	// touch records a later access of one of them.
 	touch func(g *gallery, one used, at time.Time)
-	read  func(g *gallery, before time.Time, limit int64) (rows []used, batches []int)
+	// forget forgets the time of access of one of them; false if it goes by other ways.
+	forget func(g *gallery, one used) bool
+	read   func(g *gallery, before time.Time, limit int64) (rows []used, batches []int)
 	// begin returns the error that a stream begins with.
 	begin func(g *gallery, request *mediav1.OlderRequest) error
 	batch func(g *gallery) int
@@ -47,6 +49,9 @@ var usages = []usage{
 			return all
 		},
 		touch: func(g *gallery, one used, at time.Time) { g.touchAlias(one.what, at) },
+		forget: func(g *gallery, one used) bool {
+			return ask(g, g.media.Access.RemoveAlias, &mediav1.AliasRequest{Alias: one.what}).Affected != nil
+		},
 		read: func(g *gallery, before time.Time, limit int64) (rows []used, batches []int) {
 			read(g, func(ctx context.Context) (grpc.ServerStreamingClient[mediav1.OlderAliasBatch], error) {
 				return g.media.Access.OlderAliases(ctx, &mediav1.OlderRequest{Before: stamp(before), Limit: limit})
@@ -77,10 +82,12 @@ var usages = []usage{
 			return all
 		},
 		touch: func(g *gallery, one used, at time.Time) {
-			var hash []byte
-			var variant string
-			_, _ = fmt.Sscanf(one.what, "%x %s", &hash, &variant)
+			hash, variant := one.variant()
 			g.touchVariant(hash, variant, at)
+		},
+		forget: func(g *gallery, one used) bool {
+			hash, variant := one.variant()
+			return ask(g, g.media.Access.RemoveVariant, &mediav1.VariantRequest{Hash: hash, Variant: variant}).Affected != nil
 		},
 		read: func(g *gallery, before time.Time, limit int64) (rows []used, batches []int) {
 			read(g, func(ctx context.Context) (grpc.ServerStreamingClient[mediav1.OlderVariantBatch], error) {
@@ -103,6 +110,11 @@ var usages = []usage{
 
 func usedVariant(hash []byte, variant string, at time.Time) used {
 	return used{fmt.Sprintf("%x %s", hash, variant), at}
+}
+
+func (u used) variant() (hash []byte, variant string) {
+	_, _ = fmt.Sscanf(u.what, "%x %s", &hash, &variant)
+	return hash, variant
 }
 
 func olderCases() []mediaCase {
@@ -152,6 +164,13 @@ func olderCases() []mediaCase {
 			u.lists(g, at.Add(time.Hour), 0, []used{three[0], three[2]})
 			u.lists(g, at.Add(time.Hour+time.Second), 0, []used{three[0], three[2]}, []used{{three[1].what, at.Add(time.Hour)}})
 		})
+		of("leaves out what was forgotten", "what has no time of access was not used before any time", func(g *gallery, at time.Time) {
+			three := u.add(g, 3, at)
+			if u.forget(g, three[1]) {
+				three = []used{three[0], three[2]}
+			}
+			u.lists(g, at.Add(time.Second), 0, three)
+		})
 		cases = append(cases, mediaCase{name: u.name + " refuses arguments that make no sense", on: u.on, says: "there has to be a time, and a limit is not negative",
 			run: func(g *gallery) {
 				for _, request := range []*mediav1.OlderRequest{{}, {Before: stamp(longAgo()), Limit: -1}} {
@@ -160,7 +179,7 @@ func olderCases() []mediaCase {
 			}})
 	}
 	return append(cases, mediaCase{name: "alias_access.older lists an alias of several URLs once", on: usages[0].on,
-		says: "an alias that several URLs stand for was used when the last of them was", needs: []Capability{AgesAccess, AgesByLastURL}, exclusive: true,
+		says: "an alias that several URLs stand for was used when the last of them was", needs: []Capability{AgesAccess, AgesByLastURL, ClockStops}, exclusive: true,
 		run: func(g *gallery) {
 			u, at := usages[0], usages[0].ancient(g)
 			alias := g.alias(g.original().hash)

@@ -29,8 +29,6 @@ const (
 	// RefusesLostAliases and RefusesLostVariants: an alias or a variant needs its hash.
 	RefusesLostAliases  Capability = "refuses_lost_aliases"
 	RefusesLostVariants Capability = "refuses_lost_variants"
-	// KeepsLostAliases is the opposite: there can be an alias whose hash is lost.
-	KeepsLostAliases Capability = "keeps_lost_aliases"
 	// KeepsProxiedAliases: an alias that a URL refers to cannot be deleted, and a URL needs its alias.
 	KeepsProxiedAliases Capability = "keeps_proxied_aliases"
 	// RelatesTokens, RelatesHashes and RemovesSettings: the seed's separate steps are configured.
@@ -44,8 +42,6 @@ const (
 	AgesAccess Capability = "ages_access"
 	// AgesByLastURL: an alias is as old as the access of the last of its URLs.
 	AgesByLastURL Capability = "ages_by_last_url"
-	// AccessOfAnyAlias: the access of aliases without a URL is recorded, too.
-	AccessOfAnyAlias Capability = "access_of_any_alias"
 	// MarksNewIdentifiers: a moved file is known by its new identifier, too.
 	MarksNewIdentifiers Capability = "marks_new_identifiers"
 )
@@ -75,7 +71,6 @@ func fits(t T, err error) bool {
 // mediaRepoAbilities are those of everything but queue, uploads and claims.
 func mediaRepoAbilities() []mediaAbility {
 	hashes, aliases, variants := []Capability{HashesServed}, []Capability{AliasesServed}, []Capability{VariantsServed}
-	proxies, accesses := []Capability{ProxiesServed}, []Capability{ProxiesServed, AliasAccessServed}
 	return []mediaAbility{
 		{Ability{Capability: KeepsCreatedAt, BuildsOn: hashes, Operations: keys(hashesCreate, hashesBound), Says: "the time of creation is stored, and pages are in its order",
 			Fix: "keep @created_at in a column"},
@@ -126,10 +121,11 @@ func mediaRepoAbilities() []mediaAbility {
 			}},
 		{Ability{Capability: RefusesLostAliases, BuildsOn: aliases, Operations: keys(aliasesCreate), Says: "an alias of a hash that is not there is refused",
 			Fix: "let the aliases refer to the hashes with a foreign key"},
-			func(g *gallery) bool { return !g.losesHash() }},
-		{Ability{Capability: KeepsLostAliases, BuildsOn: aliases, Choice: true, Operations: keys(aliasesResolve), Says: "an alias may be kept although its hash is lost",
-			Fix: "nothing: an alias that needs its hash is better"},
-			func(g *gallery) bool { return g.losesHash() }},
+			func(g *gallery) bool {
+				hash := newHash()
+				g.discardLater(hash)
+				return try(g, g.media.Aliases.Create, &mediav1.CreateAliasRequest{Alias: newAlias(), DeleteToken: newToken(), Hash: hash}) != nil
+			}},
 		{Ability{Capability: RelatesTokens, BuildsOn: aliases, Choice: true, Operations: keys(aliasesRelateDeleteToken), Says: "the token of an alias may be given in a step of its own",
 			Fix: "give relate_delete_token_query, if the host needs it"},
 			func(g *gallery) bool {
@@ -152,7 +148,7 @@ func mediaRepoAbilities() []mediaAbility {
 			func(g *gallery) bool {
 				return served(g.t, try(g, g.media.Settings.Remove, &mediav1.SettingRequest{Key: unique(8)}))
 			}},
-		{Ability{Capability: KeepsProxiedAliases, BuildsOn: proxies, Operations: keys(proxiesRelate, aliasesCleanup), Says: "a URL needs its alias, which is not deleted while the URL refers to it",
+		{Ability{Capability: KeepsProxiedAliases, BuildsOn: []Capability{ProxiesServed}, Operations: keys(proxiesRelate, aliasesCleanup), Says: "a URL needs its alias, which is not deleted while the URL refers to it",
 			Fix: "let the URLs refer to the aliases with a foreign key that does not cascade"},
 			func(g *gallery) bool {
 				alias := newAlias()
@@ -186,13 +182,6 @@ func mediaRepoAbilities() []mediaAbility {
 				rows, _ := u.read(g, at.Add(time.Second), 0)
 				return len(rows) == 0
 			}},
-		{Ability{Capability: AccessOfAnyAlias, BuildsOn: accesses, Choice: true, Operations: keys(aliasAccessAccessed), Says: "the access of an alias without a URL may be recorded",
-			Fix: "keep the times of access apart from the URLs"},
-			func(g *gallery) bool {
-				alias := g.alias(g.original().hash)
-				g.touchAlias(alias, inFuture(0))
-				return try(g, g.media.Access.AliasAt, &mediav1.AliasRequest{Alias: alias}) == nil
-			}},
 		{Ability{Capability: MarksNewIdentifiers, BuildsOn: []Capability{MigrationServed}, Operations: keys(migrationMark, migrationIsMigrated), Says: "a moved file is known by its new identifier, too, so that a move can be resumed",
 			Fix: "keep @new_identifier in a column of its own, and look in both"},
 			func(g *gallery) bool {
@@ -201,11 +190,4 @@ func mediaRepoAbilities() []mediaAbility {
 				return ask(g, g.media.StoreMigration.IsMigrated, &mediav1.IdentifierRequest{Identifier: moved}).Migrated
 			}},
 	}
-}
-
-// losesHash says whether an alias can be stored whose hash is not there.
-func (g *gallery) losesHash() bool {
-	hash := newHash()
-	g.discardLater(hash)
-	return try(g, g.media.Aliases.Create, &mediav1.CreateAliasRequest{Alias: newAlias(), DeleteToken: newToken(), Hash: hash}) == nil
 }

@@ -53,7 +53,7 @@ func queueRaces() []mediaCase {
 					w.findsNothing("it was refused for its unique key")
 				})
 			}},
-		{name: "Races: several unique keys are pushed together in different orders", on: keys(queuePush), says: first, needs: []Capability{UniqueJobs}, run: pushInOrders},
+		{name: "Races: several unique keys are pushed together in two orders", on: keys(queuePush), says: first, needs: []Capability{UniqueJobs}, run: pushInOrders},
 		{name: "Races: one job is completed by several calls", on: keys(queueComplete), says: once, needs: []Capability{TellsJobHolder},
 			run: func(g *gallery) {
 				g.rounds(10, func() {
@@ -210,11 +210,11 @@ func pushWhileTaken(g *gallery) {
 	report(g.t, "a push", pushed)
 }
 
-// pushInOrders pushes jobs with the same keys in several orders at once: calls that wait for each other
+// pushInOrders pushes jobs with the same keys in two orders at once: calls that wait for each other
 // crosswise must come out of it by themselves.
 func pushInOrders(g *gallery) {
 	w := g.worker(newQueue())
-	orders := [][]int{{0, 1, 2}, {1, 2, 0}, {2, 1, 0}}
+	orders := [][]int{{0, 1, 2}, {2, 1, 0}}
 	names := []string{unique(8), unique(8), unique(8)}
 	stored := make([]int, len(orders))
 	report(g.t, "Queue.PushMany", together(len(orders), func(i int) error {

@@ -12,14 +12,11 @@ import (
 
 // mediaLacking are the abilities that media query sets lack on purpose, as in lacking.
 var mediaLacking = map[string][]conformance.Capability{
-	"default": {conformance.AccessOfAnyAlias, conformance.KeepsLostAliases},
-	// Times of access are in the rows of URLs.
-	"pict-rs": {conformance.AccessOfAnyAlias, conformance.KeepsLostAliases},
 	// As it was first planned: hashes without times, short names, aliases that go with their hash, a queue
 	// without attempts and heartbeats, and no uploads.
 	"pict-rs-sketch": {
-		conformance.AccessOfAnyAlias, conformance.ExpiresClaims, conformance.KeepsAliasedHashes, conformance.KeepsBlurhash,
-		conformance.KeepsCreatedAt, conformance.KeepsLostAliases, conformance.KeepsMicroseconds, conformance.LongNames,
+		conformance.ExpiresClaims, conformance.KeepsAliasedHashes, conformance.KeepsBlurhash,
+		conformance.KeepsCreatedAt, conformance.KeepsMicroseconds, conformance.LongNames,
 		conformance.MarksNewIdentifiers, conformance.UploadsServed, conformance.RetriesJobs, conformance.StoresUploadID, conformance.TellsAttempts,
 		conformance.TellsClaimed, conformance.TellsQueueTime, conformance.UniqueJobs,
 	},

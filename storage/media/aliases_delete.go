@@ -39,7 +39,9 @@ func (v view) hashToDelete(ctx context.Context, request *mediav1.DeleteAliasRequ
 		if token, err = v.tokenOf(request.GetAlias()); err != nil {
 			return nil, err
 		}
-		reads = append(reads, token)
+		// The token first: an alias that goes away between the two has a token and no hash then, and is
+		// not taken for one without a token.
+		reads = []*query.Call{token, hash}
 	}
 	if err := v.read(ctx, reads...); err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (s variants) releaseAgain(ctx context.Context, r *mediav1.VariantRequest) {
 }
 
 // A claiming is an attempt to claim a variant on its way: three transactions in one round trip, so
-// that the claim sees what expiry has removed.
+// that each sees what the one before it did.
 type claiming struct {
 	identifier, claim *query.Call
 	expire            *query.Call // nil if claim takes stale claims over itself
@@ -57,12 +57,14 @@ func (v view) newClaiming(r *mediav1.VariantRequest) (c *claiming, err error) {
 	return c, err
 }
 
+// flight asks for the variant last. Who generated it has stored it before releasing the claim; so whoever
+// takes the claim after that sees the variant, and does not generate it once more.
 func (c *claiming) flight() *query.Flight {
-	flight := query.Calls(c.identifier)
+	flight := &query.Flight{}
 	if c.expire != nil {
 		flight.Then(c.expire)
 	}
-	return flight.Then(c.claim)
+	return flight.Then(c.claim).Then(c.identifier)
 }
 
 // answer is what came of the attempt. That stale claims could not be removed matters only if one may
@@ -126,48 +128,51 @@ func (s variants) Release(ctx context.Context, r *mediav1.VariantRequest) (*medi
 	return &mediav1.ReleaseVariantResponse{}, nil
 }
 
-// Wait implements the method of the API. With while_claimed it asks first whether the variant is
-// claimed, then whether it exists: a generation that ends between the two has stored its variant
-// before it released its claim, and is seen by the second.
+// Wait implements the method of the API.
 func (s variants) Wait(ctx context.Context, r *mediav1.WaitVariantRequest) (*mediav1.IdentifierResponse, error) {
-	of := &mediav1.VariantRequest{Hash: r.GetHash(), Variant: r.GetVariant()}
 	w := s.topics.variants.Register(claimKey(r.GetHash(), r.GetVariant()))
 	defer w.Leave()
 	var found *mediav1.IdentifierResponse
-	err := await(ctx, w, func(ctx context.Context) (bool, error) {
-		v := s.begin()
-		identifier, err := v.Call(mediav1.Variants_Identifier_FullMethodName, of)
-		if err != nil {
-			return false, err
-		}
-		flight := &query.Flight{}
-		claimed, err := v.claimedCall(r)
-		if err != nil {
-			return false, err
-		}
-		if claimed != nil {
-			flight.Then(claimed)
-		}
-		v.Run(ctx, flight.Then(identifier))
-		switch {
-		case identifier.Err != nil:
-			return false, identifier.Err
-		case identifier.Found():
-			found = identifier.Rows[0].(*mediav1.IdentifierResponse)
-			return true, nil
-		case claimed == nil:
-			return false, nil
-		case claimed.Err != nil:
-			return false, claimed.Err
-		case !first[*mediav1.Claimed](claimed).GetClaimed():
-			return false, fault.New(fault.DoesNotExist, identifier.Statement.Operation.Key, "the variant does not exist, and nobody is generating it")
-		}
-		return false, nil
+	err := await(ctx, w, func(ctx context.Context) (_ bool, err error) {
+		found, err = s.begin().generated(ctx, r)
+		return found != nil, err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return found, nil
+}
+
+// generated looks once for a variant; nil if it is not there yet. With while_claimed it asks first
+// whether the variant is claimed, then whether it exists: a generation that ends between the two has
+// stored its variant before it released its claim, and is seen by the second.
+func (v view) generated(ctx context.Context, r *mediav1.WaitVariantRequest) (*mediav1.IdentifierResponse, error) {
+	identifier, err := v.Call(mediav1.Variants_Identifier_FullMethodName, &mediav1.VariantRequest{Hash: r.GetHash(), Variant: r.GetVariant()})
+	if err != nil {
+		return nil, err
+	}
+	claimed, err := v.claimedCall(r)
+	if err != nil {
+		return nil, err
+	}
+	flight := &query.Flight{}
+	if claimed != nil {
+		flight.Then(claimed)
+	}
+	v.Run(ctx, flight.Then(identifier))
+	switch {
+	case identifier.Err != nil:
+		return nil, identifier.Err
+	case identifier.Found():
+		return identifier.Rows[0].(*mediav1.IdentifierResponse), nil
+	case claimed == nil:
+		return nil, nil
+	case claimed.Err != nil:
+		return nil, claimed.Err
+	case !first[*mediav1.Claimed](claimed).GetClaimed():
+		return nil, fault.New(fault.DoesNotExist, identifier.Statement.Operation.Key, "the variant does not exist, and nobody is generating it")
+	}
+	return nil, nil
 }
 
 // claimedCall asks whether a variant is being generated; nil if that is not to be known.

@@ -195,3 +195,23 @@ func TestBadRequestsOfClaims(t *testing.T) {
 		}
 	}
 }
+
+// Whoever takes the claim after it was released sees the variant that was generated meanwhile.
+func TestAVariantIsGeneratedOnce(t *testing.T) {
+	dsn := defaultTables(t)
+	// Between a claim that finds none in its way and whatever comes first, somebody generates the variant.
+	testdb.Exec(t, dsn, `
+		INSERT INTO media_hashes (hash, identifier, created_at) VALUES ('hash\377\000', 'original', now());
+		CREATE FUNCTION generate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			INSERT INTO media_variants VALUES (NEW.hash, NEW.variant, 'file', now()) ON CONFLICT DO NOTHING;
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER generate BEFORE INSERT ON media_variant_claims FOR EACH ROW EXECUTE FUNCTION generate()`)
+	n := start(t, dsn, arrangement{})
+	if got := n.claim(); got.GetOutcome() != exists || got.GetIdentifier() != "file" {
+		t.Errorf("%v", got)
+	}
+	if got := numberOf(t, dsn, `SELECT count(*) FROM media_variant_claims`); got != 0 {
+		t.Errorf("%d claims are left", got)
+	}
+}

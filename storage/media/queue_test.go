@@ -189,6 +189,7 @@ func TestOneLookFreesTheJobsOfAllQueues(t *testing.T) {
 func TestUniqueKeys(t *testing.T) {
 	onEachSet(t, func(t *testing.T, n *node, clock *stopped) {
 		push := func(queue, key string) bool {
+			clock.pass(time.Microsecond) // or jobs come in any order
 			response, err := n.jobs.Push(within(t), &mediav1.PushRequest{Job: &mediav1.NewJob{Queue: queue, Job: `1`, UniqueKey: &key}})
 			if err != nil {
 				t.Fatal(err)

@@ -94,6 +94,13 @@ func (q querySet) without(keys ...string) querySet {
 	return q.of(section)
 }
 
+// has says whether the set gives a key.
+func (q querySet) has(name string) bool {
+	group, key, _ := strings.Cut(name, ".")
+	keys, _ := q.document["media"].(map[string]any)[group].(map[string]any)
+	return keys[key] != nil
+}
+
 func (q querySet) of(section map[string]any) querySet {
 	document := maps.Clone(q.document)
 	document["media"] = section

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -101,9 +102,9 @@ func patience(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // await looks until there is an answer, and between looks waits to be woken. look says whether it found
-// what is waited for; its error ends the waiting, except that of an overload, which passes: then what
-// is waited for is looked for again later. The first look is always made, and runs within ctx, not
-// within the shorter time that is waited.
+// what is waited for; its error ends the waiting. Only when many who were woken at once are too many for
+// the database they try again, because they would not have been refused while they slept. The first
+// look is always made, and all run within ctx, not within the shorter time that is waited.
 func await(ctx context.Context, w *wake.Waiter, look func(context.Context) (found bool, err error)) error {
 	waiting, cancel := patience(ctx)
 	defer cancel()
@@ -112,19 +113,37 @@ func await(ctx context.Context, w *wake.Waiter, look func(context.Context) (foun
 		if found {
 			return nil
 		}
+		switch {
+		case err == nil:
+			err = w.Wait(waiting)
+		case !first && fault.ReasonOf(err) == fault.Overload:
+			err = rest(waiting)
+		default:
+			w.GiveBack()
+			return err
+		}
+		if err == nil {
+			err = waiting.Err()
+		}
 		if err != nil {
 			w.GiveBack()
-			if first || fault.ReasonOf(err) != fault.Overload {
-				return err
-			}
-		}
-		if err := w.Wait(waiting); err != nil {
 			return waited(err)
 		}
-		if waiting.Err() != nil {
-			w.GiveBack()
-			return waited(waiting.Err())
-		}
+	}
+}
+
+// crowded is about how long one pauses who was refused because too many came at once.
+const crowded = 100 * time.Millisecond
+
+// rest pauses until the crowd is over, and returns ctx's error if that ends first.
+func rest(ctx context.Context) error {
+	timer := time.NewTimer(time.Duration(float64(crowded) * (0.5 + rand.Float64())))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
 

@@ -185,3 +185,57 @@ func TestReloadAppliesToThoseWhoWait(t *testing.T) {
 		t.Error(got.err)
 	}
 }
+
+// More workers than the database takes at once can wait, and all can be woken at once.
+func TestACrowdThatIsWoken(t *testing.T) {
+	const workers = 20
+	dsn := defaultTables(t)
+	n := start(t, dsn+" pool_max_conns=1", arrangement{settings: silent, unheard: true, config: func(c *storage.Config) { c.MaxWaiting = 1 }})
+	answers := make(chan popped, workers)
+	for i := range workers {
+		go func() {
+			job, err := n.jobs.Pop(within(t), &mediav1.PopRequest{Queue: "cleanup", Worker: worker(byte(i))})
+			answers <- popped{job, err}
+		}()
+		n.waiting("media.queue", i+1)
+	}
+	testdb.Exec(t, dsn, `INSERT INTO media_jobs (id, queue, job, retry, queue_time) SELECT gen_random_uuid(), 'cleanup', '1', 5, now() FROM generate_series(1, 20)`)
+	config := readFile(t, defaultFile())
+	config.Connection, config.MaxWaiting = dsn+" pool_max_conns=1", 1
+	if attempt := n.Reload(within(t), storage.Update{Config: config}); attempt.Outcome != storage.Applied {
+		t.Fatal(attempt)
+	}
+	for range workers {
+		if got := next(t, answers); got.err != nil {
+			t.Error(got.err)
+		}
+	}
+}
+
+// Triggers name the queue or do not; some schemas have them instead of a query.
+func TestTriggersNotify(t *testing.T) {
+	for name, payload := range map[string]string{
+		"id and queue": `NEW.id || ' ' || NEW.queue`, "the id alone": `NEW.id::text`, "nothing": `''`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := defaultTables(t)
+			testdb.Exec(t, dsn, `CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS
+				$$ BEGIN PERFORM pg_notify('media_queue', `+payload+`); RETURN NEW; END $$;
+				CREATE TRIGGER tell AFTER INSERT ON media_jobs FOR EACH ROW EXECUTE FUNCTION tell()`)
+			without := arrangement{config: func(c *storage.Config) { delete(c.Sources.ByKey, "media.queue.notify_query") }}
+			here, there := start(t, dsn, without), start(t, dsn, without)
+			ctx, cancel := context.WithCancel(within(t))
+			defer cancel()
+			other := here.poppers(ctx, "process", 1)
+			here.waiting("media.queue", 1)
+			answers := here.poppers(ctx, "cleanup", 1)
+			here.waiting("media.queue", 2)
+			there.push("cleanup", `1`)
+			if got := next(t, answers); got.err != nil {
+				t.Error(got.err)
+			}
+			cancel()
+			refused(t, next(t, other).err, codes.Canceled, fault.Canceled)
+		})
+	}
+}

@@ -134,7 +134,11 @@ func TestReload(t *testing.T) {
 	s.reload(collecting, every(time.Millisecond, 1000))
 	eventually(t, "the new interval to hold", func() bool { return s.peers() == 0 })
 	s.reload(queries{}, every(time.Millisecond, 1000))
-	s.service.Close() // waits for a run that was under way
+	eventually(t, "the run that was under way to end", func() bool { // and not to be cut off, which the server may not notice in time
+		_, periodic := s.pool.Stat()
+		return periodic.AcquiredConns() == 0
+	})
+	s.service.Close()
 	before := s.runs()
 	s.service.Start()
 	s.reload(queries{hashesQuery: countHashes}, every(time.Millisecond, 1000))

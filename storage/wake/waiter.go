@@ -60,6 +60,7 @@ func (w *Waiter) wake(cause Cause) {
 // last Wait, count.
 func (w *Waiter) Wait(ctx context.Context) error {
 	t := w.topic
+	w.last = none
 	w.sleeps(true)
 	timer := time.NewTimer(t.pause())
 	defer timer.Stop()
@@ -99,7 +100,7 @@ func (w *Waiter) sleeps(asleep bool) {
 }
 
 // GiveBack tells that the last wake-up was not used: nobody looked, or the look failed. Leave then
-// passes it on.
+// passes it on; until then it counts as a new one.
 func (w *Waiter) GiveBack() {
 	if w.last == none || w.last == Poll {
 		return

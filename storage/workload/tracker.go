@@ -78,6 +78,9 @@ func (*trackerData) Section() string { return tracker.Section }
 // Rows counts all that is stored.
 func (d *trackerData) Rows() int64 { return d.peers + d.counters + d.entries }
 
+// Together is 1: no row needs another.
+func (*trackerData) Together() int64 { return 1 }
+
 // String says what is stored.
 func (d *trackerData) String() string {
 	if d.plan.Size == 0 {

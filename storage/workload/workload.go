@@ -65,6 +65,9 @@ type Data interface {
 	Section() string
 	// Rows is how many requests Fill has.
 	Rows() int64
+	// Together is how many successive requests of Fill, counted from a multiple of it, belong together:
+	// they are stored in one transaction, in their order, because one needs what another has stored.
+	Together() int64
 	// Fill returns the i-th request that stores the data, from 0. The order is that of a database
 	// that grew: rows of one key do not lie side by side.
 	Fill(i int64) Request
@@ -131,7 +134,7 @@ type Answer struct {
 }
 
 // domains are those that have a workload.
-var domains = []Domain{Tracker{}}
+var domains = []Domain{Tracker{}, Media{}}
 
 // For returns the workload of a section.
 func For(section string) (Domain, bool) {

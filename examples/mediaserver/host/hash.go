@@ -39,7 +39,7 @@ func hashOf(stored files.Stored, details picture.Details) ([]byte, error) {
 		})
 	}
 	if format < 0 {
-		return nil, failure("validate-unsupported-format", "files of type %s are not stored", details.ContentType)
+		return nil, failure(picture.CodeUnsupported, "files of type %s are not stored", details.ContentType)
 	}
 	var size [8]byte
 	binary.BigEndian.PutUint64(size[:], uint64(stored.Size))

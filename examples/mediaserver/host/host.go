@@ -3,7 +3,8 @@
 // parts together that do not know each other: the files on disk, the images in them, and the repo
 // behind the plugin, which holds everything that is known about the files.
 //
-// It must not know HTTP, nor how the plugin was started, nor who runs its jobs: workers call Run.
+// It must not know how it is asked (package server does), how the plugin was started, or who runs its
+// jobs: workers call Run.
 package host
 
 import (

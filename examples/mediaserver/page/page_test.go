@@ -67,7 +67,7 @@ func TestVariant(t *testing.T) {
 	if want := v.url + "/image/process.jpg?src="; !strings.HasPrefix(address, want) || !strings.HasSuffix(address, "&resize=60") {
 		t.Errorf("the address is %s", address)
 	}
-	if facts := value[string](v, `document.getElementById("result-facts").textContent`); !strings.HasPrefix(facts, "60 × 40 JPEG, ") {
+	if facts := value[string](v, `document.getElementById("result-facts").textContent`); !strings.HasPrefix(facts, "60 × 40 JPEG in ") {
 		t.Errorf("of the variant it says %q", facts)
 	}
 	v.click("#show-original")
@@ -131,7 +131,7 @@ func TestDelete(t *testing.T) {
 		t.Errorf("it says %q", text)
 	}
 	v.stand.Exec(`DELETE FROM media_aliases`)
-	v.do(chromedp.Reload())
+	v.click("#close", "#gallery .card")
 	v.until(cards + ` === 0 && !document.getElementById("empty").hidden`)
 }
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,6 +111,9 @@ func TestProxy(t *testing.T) {
 	site.internal(http.MethodPost, proxied("/internal/delete?", address), nil).expect(t, http.StatusOK, "", nil)
 	s.Drain()
 	s.Empty()
+	if got := site.get(proxied("/image/process.png?resize=20&", address)); got.status != http.StatusOK || web.hits.Load() != 3 {
+		t.Errorf("a variant of an unknown URL: status %d, %d fetches", got.status, web.hits.Load())
+	}
 }
 
 // aging makes everything look as old as it will be after some time, has a feeder push, and waits until
@@ -244,13 +249,27 @@ func TestFetchTimeout(t *testing.T) {
 	site.get(proxied("/image/original?", web.URL+"/never")).expect(t, 500, "download-file-error", nil)
 }
 
+// TestForbiddenRedirect does not follow where it must not go.
+func TestForbiddenRedirect(t *testing.T) {
+	s := hosttest.Open(t)
+	site := serve(t, s, host.Options{AllowedFetch: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, Options{})
+	inside := publish(t, hosttest.PNG(t, 1, 40, 30))
+	_, port, _ := strings.Cut(inside.Listener.Addr().String(), ":")
+	outside := httptest.NewServer(http.RedirectHandler("http://127.0.0.2:"+port+"/picture.png", http.StatusFound))
+	t.Cleanup(outside.Close)
+	site.get(proxied("/image/original?", outside.URL)).expect(t, 400, "invalid-url", nil)
+	if got := site.get(proxied("/image/original?", inside.URL+"/picture.png")); got.status != http.StatusOK {
+		t.Errorf("what is allowed: status %d", got.status)
+	}
+}
+
 // TestFetchForbidden does not let anybody look into the server's own network.
 func TestFetchForbidden(t *testing.T) {
 	s := hosttest.Open(t)
 	site := serve(t, s, host.Options{}, Options{})
 	web := publish(t, hosttest.PNG(t, 1, 40, 30))
-	_, port, _ := bytes.Cut([]byte(web.Listener.Addr().String()), []byte(":"))
-	for _, address := range []string{web.URL, "http://localhost:" + string(port), "http://[::ffff:127.0.0.1]:" + string(port)} {
+	_, port, _ := strings.Cut(web.Listener.Addr().String(), ":")
+	for _, address := range []string{web.URL, "http://localhost:" + port, "http://[::ffff:127.0.0.1]:" + port} {
 		site.get(proxied("/image/original?", address+"/picture.png")).expect(t, 400, "invalid-url", nil)
 	}
 	if web.hits.Load() != 0 {

@@ -4644,7 +4644,7 @@ func (x *SaveUploadRequest) GetDeleteToken() string {
 
 type SaveUploadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The hash was there before: the caller deletes its own file.
+	// The hash was there before with another file: the caller deletes its own, once it has an alias.
 	HashExisted bool `protobuf:"varint,1,opt,name=hash_existed,json=hashExisted,proto3" json:"hash_existed,omitempty"`
 	// The alias is taken: nothing of it was changed, and the caller tries another.
 	AliasExisted bool `protobuf:"varint,2,opt,name=alias_existed,json=aliasExisted,proto3" json:"alias_existed,omitempty"`

@@ -2399,7 +2399,8 @@ type QueueClient interface {
 	Complete(ctx context.Context, in *CompleteRequest, opts ...grpc.CallOption) (*CompleteResponse, error)
 	// Next completes a job and asks for the next one in the same round trip, then waits as Pop does. A job
 	// is completed even if the deadline passes while it waits for the next: completed then says so in the
-	// error's place, with no job.
+	// error's place, with no job. A job that was taken is returned even if the one before could not be
+	// completed: then completed is unset, and the one before comes back when its heartbeat is stale.
 	Next(ctx context.Context, in *NextRequest, opts ...grpc.CallOption) (*NextResponse, error)
 	// RequeueInProgress makes running jobs of a worker, or of any, new at once: for a worker that knows
 	// that its predecessor is dead.
@@ -2517,7 +2518,8 @@ type QueueServer interface {
 	Complete(context.Context, *CompleteRequest) (*CompleteResponse, error)
 	// Next completes a job and asks for the next one in the same round trip, then waits as Pop does. A job
 	// is completed even if the deadline passes while it waits for the next: completed then says so in the
-	// error's place, with no job.
+	// error's place, with no job. A job that was taken is returned even if the one before could not be
+	// completed: then completed is unset, and the one before comes back when its heartbeat is stale.
 	Next(context.Context, *NextRequest) (*NextResponse, error)
 	// RequeueInProgress makes running jobs of a worker, or of any, new at once: for a worker that knows
 	// that its predecessor is dead.

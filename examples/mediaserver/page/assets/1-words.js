@@ -17,11 +17,11 @@ function make(tag, properties = {}, ...children) {
 /** A number of bytes for people. */
 function bytes(n) {
   if (!Number.isFinite(n)) return "";
-  if (n < 1000) return `${n} B`;
+  if (n < 1000) return `${n}\u00a0B`;
   const units = ["kB", "MB", "GB"];
   let i = -1;
   do { n /= 1000; i++; } while (n >= 999.5 && i < units.length - 1);
-  return `${n.toLocaleString(undefined, { maximumFractionDigits: n < 10 ? 1 : 0 })} ${units[i]}`;
+  return `${n.toLocaleString(undefined, { maximumFractionDigits: n < 10 ? 1 : 0 })}\u00a0${units[i]}`;
 }
 
 /** What a content type is called. */

@@ -72,15 +72,14 @@ function arrived(file, name, size) {
 /** One line of the list of uploads. */
 function uploadRow(name, size, file) {
   const stop = new AbortController();
-  const preview = make("img", { className: "preview", alt: "" });
+  const picture = file?.type.startsWith("image/") ? URL.createObjectURL(file) : "";
+  const preview = picture ? make("img", { className: "preview", alt: "", src: picture })
+    : make("span", { className: "preview", ariaHidden: "true", textContent: "…" });
   const bar = make("progress", { max: 1, value: 0, ariaLabel: `Upload of ${name}` });
   const text = make("span", { textContent: "waiting" });
   const what = make("div", { className: "what" }, bar, text);
   const button = make("button", { type: "button", className: "dismiss", textContent: "Cancel", ariaLabel: `Cancel the upload of ${name}` });
   const line = make("li", { className: "upload" }, preview, make("div", { className: "name", textContent: name, title: name }), what, button);
-  const picture = file?.type.startsWith("image/") ? URL.createObjectURL(file) : "";
-  if (picture) preview.src = picture;
-  else preview.style.visibility = "hidden";
   const remove = () => {
     URL.revokeObjectURL(picture);
     line.remove();
@@ -105,6 +104,7 @@ function uploadRow(name, size, file) {
     fail(error) {
       if (error.name === "AbortError") return remove();
       line.classList.add("failed");
+      preview.textContent = "!";
       line.setAttribute("role", "alert");
       what.replaceChildren(`Not uploaded: ${error.message} `, error.code ? make("code", { textContent: `(${error.code})` }) : "");
       button.textContent = "Dismiss";

@@ -19,8 +19,11 @@ function openViewer(alias) {
   placeholder(picture).then((hash) => viewed.alias === alias && drawBlurhash(canvas, hash));
   chooseFormat(picture);
   show("original");
-  if (!$("viewer").open) $("viewer").showModal();
   for (const [id, step] of [["previous", -1], ["next", 1]]) $(id).disabled = !neighbour(step);
+  if (!$("viewer").open) $("viewer").showModal();
+  if (!$("viewer").contains(document.activeElement)) $("close").focus(); // a disabled button has lost the focus
+  // The browser may have pictures of its own that the server has not any more.
+  stillThere(picture).then((there) => there || viewed.alias !== alias || $("viewer").close());
 }
 
 function facts(picture) {
@@ -48,9 +51,6 @@ function show(which) {
   if (image.getAttribute("src") === address) return;
   $("stage").classList.remove("there");
   image.onload = () => $("stage").classList.add("there");
-  image.onerror = async () => {
-    if (!variant && !(await stillThere(picture))) $("viewer").close();
-  };
   image.src = address;
 }
 
@@ -82,11 +82,12 @@ async function makeVariant() {
     const image = await load(address);
     if (viewed.turn !== turn) return;
     viewed.variant = { address };
-    $("result-facts").textContent = `${image.naturalWidth} × ${image.naturalHeight} ${$("format").selectedOptions[0].textContent}, ` +
-      `answered in ${Math.round(performance.now() - began).toLocaleString()} ms`;
+    $("result-facts").textContent = `${image.naturalWidth} × ${image.naturalHeight} ${$("format").selectedOptions[0].textContent} ` +
+      `in ${Math.round(performance.now() - began).toLocaleString()} ms`;
     $("address").value = new URL(address, location.href).href;
     $("result").hidden = $("tabs").hidden = false;
     show("variant");
+    $("stage").scrollIntoView({ block: "nearest" }); // on a phone it may be out of sight
   } catch (error) {
     if (viewed.turn !== turn) return;
     $("problem").textContent = `The variant was not made: ${error.message}${error.code ? ` (${error.code})` : ""}`;
@@ -135,9 +136,9 @@ function listenInViewer() {
   $("viewer").onclick = (event) => {
     if (event.target === $("viewer")) $("viewer").close(); // the click was beside it
   };
-  $("viewer").onkeydown = (event) => {
+  document.onkeydown = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step || event.target.matches("input, select") || !neighbour(step)) return;
+    if (!step || !$("viewer").open || $("confirm").open || event.target.matches("input, select") || !neighbour(step)) return;
     event.preventDefault();
     openViewer(neighbour(step));
   };

@@ -1,0 +1,39 @@
+package benchmark
+
+import (
+	"regexp"
+	"testing"
+)
+
+// Two query sets for schemas that have nothing in common answer every call alike, where the contract
+// fixes the answer.
+func TestMediaSetsAnswerAlike(t *testing.T) {
+	o := brief(t, querySet(t, "A", ""), querySet(t, "B", "pict-rs"))
+	o.Only = regexp.MustCompile("^media|^(Repo|Hashes|Aliases|Variants|Details|Settings|Queue|Uploads|Proxies|Access|StoreMigration)")
+	o.Checks = 4
+	report := run(t, o)
+	for _, result := range report.Results {
+		if len(result.Wrong) > 0 || len(result.Differences) > 0 {
+			t.Errorf("%s: wrong %+v, differences %+v", result.Name(), result.Wrong, result.Differences)
+		}
+		for _, side := range result.Sides {
+			if side.Calls == 0 || side.Errors > 0 {
+				t.Errorf("%s: %+v", result.Name(), *side)
+			}
+		}
+	}
+	if len(report.Results) < 150 {
+		t.Errorf("only %d cases", len(report.Results))
+	}
+}
+
+// A query that forgets which variant is meant answers quickly, and wrongly.
+func TestAWrongFileIsFound(t *testing.T) {
+	o := brief(t, querySet(t, "", "pict-rs", "LEFT JOIN details AS d ON d.identifier = v.identifier", "LEFT JOIN details AS d ON false"))
+	o.Only = regexp.MustCompile("^media.variants.resolve_query$|^Variants.Resolve$")
+	for _, result := range run(t, o).Results {
+		if len(result.Wrong) == 0 {
+			t.Errorf("%s: nothing is found wrong", result.Name())
+		}
+	}
+}
