@@ -1,4 +1,4 @@
-// Package bench measures every method of the tracker's API:
+// Package bench measures every method of the tracker's API, and the hot ones of the media domain's:
 //
 //	go test -bench . ./bench
 //
@@ -12,7 +12,8 @@
 // (without its bound on affected rows), prepared once per connection, arguments as natural Go values,
 // and one pgx.Batch where several statements belong to one call. It knows no contract, checks no
 // argument, and neither retries nor observes. What it takes is the database's and the driver's time;
-// what the other two take beyond it is Mortise.
+// what the other two take beyond it is Mortise. For the media domain, where methods send several
+// transactions in one round trip, plain does so too, over pgconn's pipeline.
 //
 // All three use the same server, tables and number of connections, and the same context: one that
 // can be cancelled, as that of a request. Reads go to the same swarms; clients that are written are
@@ -32,6 +33,10 @@
 //	                        is loaded there is deleted afterwards; counters of downloads stay
 //	MORTISE_BENCH_SCHEMA    schema for the embedded server; the schema.sql beside the query file
 //	MORTISE_BENCH_PEERS     peers that are loaded before, over 500 swarms of which few are big; 20000
+//	MORTISE_BENCH_ALIASES   aliases that are loaded for the media domain, with as many hashes, variants and
+//	                        details as belong to them, when the first of its benchmarks runs; 10000. A
+//	                        million take two minutes and two gigabytes. The tables must be those of
+//	                        schema.sql. The number is part of the benchmarks' names
 //	MORTISE_BENCH_CALLERS   numbers of callers; 1,8,64
 //	MORTISE_BENCH_PLUGIN    the plugin's program; cmd/mortise is built if it is not given
 //

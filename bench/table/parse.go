@@ -104,7 +104,8 @@ func (f *input) benchmark(line string) error {
 }
 
 // keyOf reads a benchmark's name, as in BenchmarkPutPeer/way=plain/callers=8-2. What is not in it, a
-// benchmark of another package for example, has no way and one caller.
+// benchmark of another package for example, has no way and one caller. How much is stored, as in
+// BenchmarkPop/aliases=10000/..., is part of the method: rows of other sizes are not compared.
 func keyOf(name string) (key, error) {
 	parts := strings.Split(processors.ReplaceAllString(strings.TrimPrefix(name, "Benchmark"), ""), "/")
 	k := key{method: parts[0], callers: 1}
@@ -117,6 +118,8 @@ func keyOf(name string) (key, error) {
 				return key{}, fmt.Errorf("%s: callers must be a number", name)
 			}
 			k.callers = n
+		} else if what, value, ok := strings.Cut(part, "="); ok {
+			k.method += ", " + value + " " + what
 		} else {
 			k.method += "/" + part
 		}

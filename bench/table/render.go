@@ -15,6 +15,7 @@ var legend = []string{
 	"plain is the same SQL hand-written on pgx. plain/x: plain's time as a part of x's, 1.00 is as fast as the floor.",
 	"hop: plugin minus in-process for one caller. spread: distance of the extreme samples as a part of the median, the greatest of the ways.",
 	"DeletePeer, RemovePeer, GraduateLeecher, AnnounceCompleted, AnnounceStopped and DataDelete include the call that stores what they use up.",
+	"WakeUp: mean time from the begin of a push until a worker that waits elsewhere, and is told by a notification, has the job.",
 }
 
 const (

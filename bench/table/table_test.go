@@ -119,10 +119,11 @@ func TestSamples(t *testing.T) {
 
 func TestKeyOf(t *testing.T) {
 	for name, want := range map[string]key{
-		"BenchmarkPutPeer/way=plain/callers=8-2":  {method: "PutPeer", way: "plain", callers: 8},
-		"BenchmarkPutPeer/callers=64/way=plugin":  {method: "PutPeer", way: "plugin", callers: 64},
-		"BenchmarkLex-2":                          {method: "Lex", callers: 1},
-		"BenchmarkLex/long/way=plain/callers=1-2": {method: "Lex/long", way: "plain", callers: 1},
+		"BenchmarkPutPeer/way=plain/callers=8-2":           {method: "PutPeer", way: "plain", callers: 8},
+		"BenchmarkPutPeer/callers=64/way=plugin":           {method: "PutPeer", way: "plugin", callers: 64},
+		"BenchmarkLex-2":                                   {method: "Lex", callers: 1},
+		"BenchmarkPop/aliases=10000/way=plain/callers=8-2": {method: "Pop, 10000 aliases", way: "plain", callers: 8},
+		"BenchmarkLex/long/way=plain/callers=1-2":          {method: "Lex/long", way: "plain", callers: 1},
 	} {
 		if got, err := keyOf(name); err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)

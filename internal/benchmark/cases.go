@@ -102,6 +102,7 @@ func (b *bench) tellUnmeasured(seen map[*operation.Operation]bool) {
 		if _, ok := workload.For(section.Name); !ok {
 			continue
 		}
+		without := 0
 		for _, op := range section.Operations {
 			var with []string
 			for _, s := range b.sides {
@@ -113,9 +114,14 @@ func (b *bench) tellUnmeasured(seen map[*operation.Operation]bool) {
 			case len(with) == 0 || seen[op]:
 			case len(with) < len(b.sides):
 				b.note("only %s has %s, so it is not compared", strings.Join(with, " and "), op.Key)
+			case b.options.Size == 0:
+				without++
 			default:
 				b.note("%s is not measured: no call of it can be made here", op.Key)
 			}
+		}
+		if without > 0 {
+			b.note("%d queries of section %s are not measured: no call of them can be made from the keys that were given", without, section.Name)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package benchmark
 import (
 	"regexp"
 	"testing"
+	"time"
 )
 
 // Two query sets for schemas that have nothing in common answer every call alike, where the contract
@@ -10,7 +11,7 @@ import (
 func TestMediaSetsAnswerAlike(t *testing.T) {
 	o := brief(t, querySet(t, "A", ""), querySet(t, "B", "pict-rs"))
 	o.Only = regexp.MustCompile("^media|^(Repo|Hashes|Aliases|Variants|Details|Settings|Queue|Uploads|Proxies|Access|StoreMigration)")
-	o.Checks = 4
+	o.Checks, o.Rounds, o.Duration = 4, 2, 4*time.Millisecond
 	report := run(t, o)
 	for _, result := range report.Results {
 		if len(result.Wrong) > 0 || len(result.Differences) > 0 {

@@ -111,7 +111,7 @@ func queueRequeueCases() []mediaCase {
 	const frees = "running jobs of a worker, or of any, in a queue, or in all, become new at once, with the attempts that they have"
 	requeues := keys(queueRequeueInProgress)
 	needs := []Capability{RequeuesJobs, TellsJobHolder}
-	// frees asks for jobs to be freed and checks which were.
+	// free asks for jobs to be freed, and checks which were.
 	free := func(c *crowd, queue *string, of []byte, mine, twin, theirs, elsewhere bool) {
 		g := c.me.gallery
 		g.t.Helper()

@@ -84,10 +84,11 @@ func (s hashes) Cleanup(ctx context.Context, request *mediav1.CleanupHashRequest
 	if err != nil {
 		return nil, err
 	}
-	calls, notify, err := v.pushAll(request.GetJobs())
+	pushes, notify, err := v.pushAll(request.GetJobs())
 	if err != nil {
 		return nil, err
 	}
+	calls := inKeyOrder(pushes)
 	if v.configured(mediav1.Operations_VariantRemoveAll_FullMethodName) {
 		variants, err := v.Call(mediav1.Operations_VariantRemoveAll_FullMethodName, &mediav1.HashRequest{Hash: request.GetHash()})
 		if err != nil {

@@ -2,6 +2,8 @@ package media
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
 	"github.com/mortise-storage/mortise/storage/query"
@@ -49,14 +51,27 @@ func (s queue) PushMany(ctx context.Context, r *mediav1.PushManyRequest) (*media
 }
 
 func (v view) pushTogether(ctx context.Context, pushes, notifies query.Group) error {
-	flight := query.Calls(pushes...).Then(notifies...)
-	v.Run(ctx, flight)
+	v.Run(ctx, query.Calls(inKeyOrder(pushes)...).Then(notifies...))
 	if !uniqueViolation(pushes.Err()) {
 		return pushes.Err()
 	}
 	each := apart(pushes...).Then(notifies...)
 	v.Run(ctx, each)
 	return pushes.Err()
+}
+
+// inKeyOrder returns pushes of one transaction in the order of their unique keys. Who pushes a key waits
+// for a transaction that has pushed it and is not committed; in one order for all, such transactions
+// wait for each other in a row and never in a circle.
+func inKeyOrder(pushes []*query.Call) []*query.Call {
+	ordered := slices.Clone(pushes)
+	slices.SortStableFunc(ordered, func(a, b *query.Call) int { return strings.Compare(uniqueKeyOf(a), uniqueKeyOf(b)) })
+	return ordered
+}
+
+// uniqueKeyOf is the key of a push; empty if it has none.
+func uniqueKeyOf(push *query.Call) string {
+	return push.Values()[push.Statement.Operation.Parameter("unique_key").Index].Text
 }
 
 // stored is the answer to a push that succeeded, and wakes those who wait for the job. No row means that

@@ -10,7 +10,7 @@ import (
 // there. An error is an *ArgumentError. The value's memory is not kept. It is how a program that has
 // values instead of a message makes a request; Values is the way back.
 func (p *Parameter) Store(request proto.Message, v *Value) error {
-	if rule := p.checkValue(v); rule != "" {
+	if rule := p.checkArgument(v); rule != "" {
 		return &ArgumentError{Parameter: p.Name, Rule: rule}
 	}
 	m := request.ProtoReflect()

@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"time"
@@ -60,7 +61,7 @@ func (op *Operation) Values(request proto.Message, now time.Time, buffer []Value
 		if p.from >= 0 {
 			continue
 		}
-		if rule := p.checkValue(v); rule != "" {
+		if rule := p.checkArgument(v); rule != "" {
 			return nil, &ArgumentError{Parameter: p.Name, Rule: rule}
 		}
 	}
@@ -88,6 +89,30 @@ func (op *Operation) Lane(values []Value) (Value, bool) {
 		return Value{}, false
 	}
 	return values[op.lane.Index], true
+}
+
+// checkArgument is checkValue, and also holds JSON to its grammar: a column of the type text would take
+// anything. What the database returns is not read for that once more.
+func (p *Parameter) checkArgument(v *Value) string {
+	if rule := p.checkValue(v); rule != "" || p.Kind != JSON || v.Null {
+		return rule
+	}
+	if !p.List {
+		return notJSON(v)
+	}
+	for i := range v.List {
+		if rule := notJSON(&v.List[i]); rule != "" {
+			return fmt.Sprintf("element %d %s", i+1, rule)
+		}
+	}
+	return ""
+}
+
+func notJSON(v *Value) string {
+	if json.Valid(v.Bytes) {
+		return ""
+	}
+	return "must be JSON"
 }
 
 func (f *Field) checkValue(v *Value) string {

@@ -19,6 +19,10 @@ import (
 var deviations = map[string][]string{
 	"mochi": {"warning T01 exact_graduate", "warning  families", "info T07 excludes_requester", "warning T05 picks_at_random",
 		"info T06 hides_stale", "info T06 counts_alive", "info T06 scrapes_alive", "warning T03 graduate_refreshes", "warning T10 kv_overwrite"},
+	// As pict-rs once sketched its tables.
+	"pict-rs-sketch": {"info  media.uploads", "warning  keeps_created_at", "info  keeps_blurhash", "warning  long_names", "info  keeps_aliased_hashes",
+		"warning  marks_new_identifiers", "warning  unique_jobs", "warning  retries_jobs", "info  tells_attempts", "info  tells_queue_time",
+		"info  tells_claimed", "info  expires_claims"},
 	"functions":       {"info T06 counts_alive", "info T06 scrapes_alive"},
 	"private-tracker": {"info  counts_every_completion", "info T06 scrapes_alive", "info  kv_null"},
 }
@@ -116,12 +120,17 @@ func holds(t *testing.T, set querySet, report *verify.Report) {
 	}
 }
 
+// unreached are the queries of the background work and of the connection that listens: a run has neither.
+var unreached = []string{"media.uploads.expire_query", "media.uploads.listen_query", "media.variants.listen_query", "media.queue.listen_query"}
+
 // everyQueryIsRun checks that no query is passed over, also none that another stands in for.
 func everyQueryIsRun(t *testing.T, report *verify.Report) {
 	t.Helper()
-	for _, o := range report.Domains[0].Operations {
-		if !o.Configured || o.Calls == 0 || o.Passed == 0 {
-			t.Errorf("%s: configured %v, %d calls, %d cases passed", o.Key, o.Configured, o.Calls, o.Passed)
+	for _, d := range report.Domains {
+		for _, o := range d.Operations {
+			if !slices.Contains(unreached, o.Key) && (!o.Configured || o.Calls == 0 || o.Passed == 0) {
+				t.Errorf("%s: configured %v, %d calls, %d cases passed", o.Key, o.Configured, o.Calls, o.Passed)
+			}
 		}
 	}
 }

@@ -20,15 +20,15 @@ import (
 	"github.com/mortise-storage/mortise/storage"
 )
 
-// A site is a tracker that is in use: its storage, and the peers that it has.
+// A site is a tracker or an image server that is in use: its storage, and the peers that it has.
 type site struct {
 	swarms trackerv1.SwarmsClient
 	data   trackerv1.DataClient
 	puts   []*trackerv1.PutPeerRequest
 }
 
-// openSite opens a query set as a host does, and fills its tables with the peers of other people: a
-// third of them are stale.
+// openSite opens a query set as a host does, and fills its tables with what other people have: peers, of
+// which a third are stale, and pictures.
 func openSite(t *testing.T, config storage.Config, swarms, peers int) *site {
 	t.Helper()
 	opened, err := storage.Open(t.Context(), config, storage.Options{Quiet: true})
@@ -39,6 +39,12 @@ func openSite(t *testing.T, config storage.Config, swarms, peers int) *site {
 	problems, err := opened.Settled(t.Context())
 	if err != nil || problems.Err() != nil {
 		t.Fatal(problems, err)
+	}
+	if config.Settings["media"] != nil {
+		fillAlbum(t, opened.Conn())
+	}
+	if config.Settings["tracker"] == nil {
+		return nil
 	}
 	s := &site{swarms: trackerv1.NewSwarmsClient(opened.Conn()), data: trackerv1.NewDataClient(opened.Conn())}
 	for range swarms {

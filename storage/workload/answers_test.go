@@ -147,6 +147,9 @@ func TestOnlyKnownSectionsHaveAWorkload(t *testing.T) {
 	if domain, ok := For("tracker"); !ok || domain.Section() != "tracker" || domain.Things() != "peers" || domain.Keys() == "" || len(domain.Quiet()) == 0 {
 		t.Errorf("the tracker has %v, %t", domain, ok)
 	}
+	if domain, ok := For("media"); !ok || domain.Section() != "media" || domain.Things() != "aliases" || domain.Keys() == "" || len(domain.Quiet()) == 0 {
+		t.Errorf("media has %v, %t", domain, ok)
+	}
 	if _, ok := For("library"); ok {
 		t.Error("a section that nobody knows has a workload")
 	}

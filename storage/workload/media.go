@@ -1,9 +1,12 @@
 package workload
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
 	"github.com/mortise-storage/mortise/storage/media"
@@ -29,6 +32,7 @@ func (Media) Quiet() map[string]string {
 
 // New plans the data.
 func (Media) New(plan Plan) Data {
+	plan.Keys = slices.DeleteFunc(slices.Clone(plan.Keys), func(key []byte) bool { return !utf8.Valid(key) || bytes.IndexByte(key, 0) >= 0 })
 	d := &mediaData{plan: plan}
 	d.units = (plan.Size + unitAliases - 1) / unitAliases
 	for _, s := range d.unitSteps() {

@@ -26,7 +26,9 @@ const (
 	aSetting
 	aMark
 	aJob
-	// tenJobs are those of one call that pushes several.
+	// anotherJob is one behind it in the queue.
+	anotherJob
+	// tenJobs are those that a call pushes.
 	tenJobs
 	// lastJob is one that may be tried once.
 	lastJob
@@ -35,7 +37,7 @@ const (
 	parts
 )
 
-// several is how many jobs are pushed at once.
+// several is how many jobs a call pushes at most.
 const several = 10
 
 // A partOf is how a part is stored and removed, and by which methods.
@@ -83,6 +85,14 @@ func (d *mediaData) partOf(p part) partOf {
 		return one(d.mark, nil)
 	case lastJob:
 		return d.jobs(1, 1)
+	case anotherJob:
+		of := d.jobs(1, attempts)
+		of.put = func(o *original) []Request {
+			another := *o
+			another.id = digest(d.plan.Seed, "another job", o.n, 16)
+			return []Request{d.push(&another, o.queue, attempts)}
+		}
+		return of
 	case tenJobs:
 		return d.jobs(several, attempts)
 	case taken:
@@ -91,8 +101,8 @@ func (d *mediaData) partOf(p part) partOf {
 	return d.jobs(1, attempts)
 }
 
-// jobs are n jobs in a queue of their own. They go by being taken and acknowledged; where a queue cannot
-// be acknowledged as a whole, each is completed by its id.
+// jobs are a job in a queue of its own, and up to n that are taken out again. They go by being taken and
+// acknowledged as a whole, since their ids are known only to who pushed them.
 func (d *mediaData) jobs(n, retry int64) partOf {
 	of := partOf{needs: []string{mediav1.Operations_QueuePush_FullMethodName},
 		drops: []string{mediav1.Operations_QueueClaim_FullMethodName, mediav1.Operations_QueueAckWorker_FullMethodName}}

@@ -73,9 +73,18 @@ func (p *passer) queueMethods() {
 	method(mediav1.Queue_Complete_FullMethodName, "last failure", list(lastJob, taken), nil, func(o *original) proto.Message {
 		return &mediav1.CompleteRequest{Queue: o.queue, Worker: o.worker, JobId: o.id, Result: mediav1.JobResult_FAILURE}
 	})
-	method(mediav1.Queue_Next_FullMethodName, "", list(aJob, taken, tenJobs), nil, func(o *original) proto.Message {
+	next := method(mediav1.Queue_Next_FullMethodName, "", list(aJob, taken, anotherJob), nil, func(o *original) proto.Message {
 		return &mediav1.NextRequest{Queue: o.queue, Worker: o.worker, JobId: o.id}
-	}).Differ = p.differentContents
+	})
+	next.Differ, next.Wrong = p.differentContents, noNextJob
+}
+
+// noNextJob tells that the job behind the one that is completed was not found, which is no error.
+func noNextJob(_ Turn, a *Answer) string {
+	if response, ok := a.Rows[0].(*mediav1.NextResponse); ok && response.GetJob() == nil {
+		return "there is a job behind the one that is completed, and it is not given out"
+	}
+	return ""
 }
 
 // upkeep is periodic work and what is rare.

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"encoding/base64"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -99,8 +100,20 @@ func (d *mediaData) reads() []*Case {
 	}
 }
 
-// ownReads look up rows of the operator's own by their aliases.
+// ownReads look up rows of the operator's own by their aliases, and read what needs no key. Keys that
+// cannot be aliases are those of another section.
 func (d *mediaData) ownReads() []*Case {
+	if len(d.plan.Keys) == 0 {
+		return nil
+	}
+	return append(d.ownLookups(), slices.DeleteFunc(append(d.pages(), d.upkeep()...), func(c *Case) bool {
+		return !slices.Contains([]string{mediav1.Operations_HashFirstPage_FullMethodName, mediav1.Operations_AliasAccessOlder_FullMethodName,
+			mediav1.Operations_VariantAccessOlder_FullMethodName, mediav1.Hashes_Count_FullMethodName, mediav1.Queue_Length_FullMethodName,
+			mediav1.StoreMigration_IsContinuing_FullMethodName}, c.Method)
+	})...)
+}
+
+func (d *mediaData) ownLookups() []*Case {
 	own := func(method string, direct bool, call func(alias string) proto.Message) *Case {
 		return &Case{Method: method, Direct: direct, MayBeAbsent: true, Differ: d.differentContents, Turn: func(n int64) Turn {
 			alias := string(d.plan.Keys[below(random(d.plan.Seed, method, n), int64(len(d.plan.Keys)))])

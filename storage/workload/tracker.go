@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -30,6 +31,8 @@ func (Tracker) Quiet() map[string]string {
 
 // New plans swarms whose sizes fall with their rank, as those of real trackers do.
 func (Tracker) New(plan Plan) Data {
+	// Keys of other lengths are those of another section.
+	plan.Keys = slices.DeleteFunc(slices.Clone(plan.Keys), func(key []byte) bool { return len(key) != 20 && len(key) != 32 })
 	d := &trackerData{plan: plan, lifetime: 30 * time.Minute, swarms: planSwarms(plan)}
 	if settings, ok := plan.Settings.(*trackerv1.Settings); ok && settings.GetPeerLifetime() != nil {
 		d.lifetime = settings.GetPeerLifetime().AsDuration()

@@ -36,6 +36,9 @@ const (
 
 // Cases are those for which the operator gave the queries.
 func (d *trackerData) Cases() []*Case {
+	if d.plan.Size == 0 && len(d.plan.Keys) == 0 {
+		return nil
+	}
 	var all []*Case
 	all = append(all, d.peerReads()...)
 	all = append(all, d.peerWrites()...)

@@ -29,7 +29,7 @@ func planned(size int64, seed uint64) *trackerData {
 }
 
 // requests are some of all that a plan has: what is stored, made old, removed, and called.
-func requests(d *trackerData) []Request {
+func requests(d Data) []Request {
 	var list []Request
 	for i := int64(0); i < d.Rows(); i += 7 {
 		list = append(list, d.Fill(i))

@@ -68,7 +68,7 @@ func options(t *testing.T, out, story io.Writer) Options {
 		}
 	})
 	return Options{Program: programs.server, Plugin: programs.plugin, Queries: "../../../queries.example.yaml", State: state,
-		Pictures: 9, Timeout: 3 * time.Minute, JSON: true, Out: out, Err: story}
+		Pictures: 12, Timeout: 3 * time.Minute, JSON: true, Out: out, Err: story}
 }
 
 // The demo, with few pictures, finds everything as it must be.

@@ -15,7 +15,7 @@ import (
 const (
 	// victim is the worker that is killed.
 	victim = 1
-	// jobPause is between two looks at its jobs: a job takes only some milliseconds.
+	// jobPause is between two looks at jobs, which take only some milliseconds.
 	jobPause = 4 * time.Millisecond
 )
 
@@ -42,7 +42,7 @@ type Returned struct {
 func (d *demo) killOne(ctx context.Context) error {
 	w := d.workers[victim]
 	var held []job
-	err := wait(ctx, w.name+" to be at a job", func() (bool, error) {
+	err := waitEvery(ctx, jobPause, w.name+" to be at a job", func() (bool, error) {
 		if err := w.measure(ctx, d.client); err != nil {
 			return false, err
 		}

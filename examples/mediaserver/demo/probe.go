@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/mortise-storage/mortise/examples/mediaserver/picture/sample"
 )
@@ -182,15 +181,24 @@ func (p *prober) still(ctx context.Context) error {
 	})
 }
 
-// names lists the operations in a line.
-func (t Trips) names() string {
-	var parts []string
+// lines lists the operations, in lines that are not too long for a terminal.
+func (t Trips) lines() []string {
+	const longest = 64
+	lines := []string{""}
 	for _, name := range slices.Sorted(maps.Keys(t.Operations)) {
-		text := name
 		if n := t.Operations[name]; n != 1 {
-			text += fmt.Sprintf(" ×%.3g", n)
+			name += fmt.Sprintf(" ×%.3g", n)
 		}
-		parts = append(parts, text)
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = name
+		case len(*last)+len(name) < longest:
+			*last += ", " + name
+		default:
+			*last += ","
+			lines = append(lines, name)
+		}
 	}
-	return strings.Join(parts, ", ")
+	return lines
 }

@@ -129,7 +129,11 @@ func (p paper) trips(r Result) error {
 	p.title("Round trips to the database for one request")
 	table := terminal.NewTable(p.report, "request", ">round trips", "the operator's queries in them")
 	for _, t := range r.Trips {
-		table.Row(t.Kind, strings.TrimSuffix(fmt.Sprintf("%.1f", t.RoundTrips), ".0"), t.names())
+		lines := t.lines()
+		table.Row(t.Kind, strings.TrimSuffix(fmt.Sprintf("%.1f", t.RoundTrips), ".0"), lines[0])
+		for _, line := range lines[1:] {
+			table.Row("", "", line)
+		}
 	}
 	return table.Print()
 }

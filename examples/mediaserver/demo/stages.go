@@ -114,18 +114,21 @@ func (a *answers) add(w wish, body []byte) {
 	a.sums[key] = sum
 }
 
-// makeVariants asks for all variants of all pictures, which are not there yet. When a third is done a
+// killAfter is which part of the variants is made when a worker is killed: early, so that all are busy.
+const killAfter = 8
+
+// makeVariants asks for all variants of all pictures, which are not there yet. In the middle of it a
 // worker is killed.
 func (d *demo) makeVariants(ctx context.Context) error {
 	wishes := d.wishes()
 	check := d.newCheck("every request for a variant was answered, and all answers for one variant are the same")
 	answers := &answers{sums: map[string][sha256.Size]byte{}}
 	var done atomic.Int64
-	third := make(chan struct{})
+	warm := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		select {
-		case <-third:
+		case <-warm:
 			return d.killOne(ctx)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -139,8 +142,8 @@ func (d *demo) makeVariants(ctx context.Context) error {
 			} else {
 				answers.add(w, body)
 			}
-			if int(done.Add(1)) == len(wishes)/3 {
-				close(third)
+			if int(done.Add(1)) == len(wishes)/killAfter {
+				close(warm)
 			}
 			return ctx.Err()
 		})

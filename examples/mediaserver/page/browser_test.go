@@ -113,7 +113,14 @@ func (v *visit) tab() context.Context {
 
 // startBrowser starts it without a window.
 func startBrowser(path string) {
+	dir, err := os.MkdirTemp("", "page-test-")
+	if err != nil {
+		chromium.err = err
+		return
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1280, 900),
+		// What it leaves behind is removed with the folder.
+		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Env("TMPDIR="+dir),
 		// The page's servers are on this machine; nothing else is looked for.
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("no-proxy-server", true))
 	if os.Geteuid() == 0 {
@@ -124,6 +131,7 @@ func startBrowser(path string) {
 	chromium.ctx, chromium.end = ctx, func() {
 		cancel()
 		endAllocator()
+		_ = os.RemoveAll(dir)
 	}
 	chromium.err = chromedp.Do(ctx)
 }
