@@ -35,7 +35,7 @@
 //	MORTISE_BENCH_PEERS     peers that are loaded before, over 500 swarms of which few are big; 20000
 //	MORTISE_BENCH_ALIASES   aliases that are loaded for the media domain, with as many hashes, variants and
 //	                        details as belong to them, when the first of its benchmarks runs; 10000. A
-//	                        million take two minutes and two gigabytes. The tables must be those of
+//	                        million take some minutes and two gigabytes. The tables must be those of
 //	                        schema.sql. The number is part of the benchmarks' names
 //	MORTISE_BENCH_CALLERS   numbers of callers; 1,8,64
 //	MORTISE_BENCH_PLUGIN    the plugin's program; cmd/mortise is built if it is not given

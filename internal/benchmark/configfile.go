@@ -76,9 +76,17 @@ func (e edits) file(root *yaml.Node) {
 	}
 }
 
+// section sets keys of a section, and of its groups where the key names one ("uploads.expire_interval"). A
+// group that is not there needs no setting.
 func (e edits) section(node *yaml.Node, name string) {
 	for key, value := range e.settings[name] {
-		set(node, key, value)
+		group, inner, grouped := strings.Cut(key, ".")
+		switch {
+		case !grouped:
+			set(node, key, value)
+		case child(node, group) != nil:
+			set(child(node, group), inner, value)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mortise-storage/mortise"
+	"github.com/mortise-storage/mortise/storage/workload"
 )
 
 const repository = "../../"
@@ -24,7 +25,8 @@ func queryFiles(t *testing.T) []string {
 func TestCopiedFilesHaveTheSameQueries(t *testing.T) {
 	t.Setenv("MORTISE_DATABASE", "host=/run/secret password=geheim")
 	t.Setenv("HERE", "host=/elsewhere")
-	e := edits{connection: "${HERE}", sections: []string{"tracker"}, settings: map[string]map[string]string{"tracker": {"gc_interval": "99h", "prometheus_reporting_interval": "0"}}}
+	e := edits{connection: "${HERE}", sections: []string{"tracker", "media"}, settings: map[string]map[string]string{
+		"tracker": {"gc_interval": "99h", "prometheus_reporting_interval": "0"}, "media": workload.Media{}.Quiet()}}
 	for _, file := range queryFiles(t) {
 		text, err := e.apply(file)
 		if err != nil {

@@ -1,6 +1,7 @@
 package benchmark
 
 import (
+	"os"
 	"regexp"
 	"testing"
 	"time"
@@ -35,6 +36,26 @@ func TestAWrongFileIsFound(t *testing.T) {
 	for _, result := range run(t, o).Results {
 		if len(result.Wrong) == 0 {
 			t.Errorf("%s: nothing is found wrong", result.Name())
+		}
+	}
+}
+
+func TestMediaThroughThePlugin(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := querySet(t, "", "pict-rs")
+	s.Plugin = &Plugin{Program: program}
+	o := brief(t, s)
+	o.Only = regexp.MustCompile(`^(Aliases.Resolve|Uploads.Save|Queue.(Pop|Next))`)
+	report := run(t, o)
+	if len(report.Results) != 5 {
+		t.Errorf("%d cases", len(report.Results))
+	}
+	for _, result := range report.Results {
+		if side := result.Sides[0]; side.Calls == 0 || side.Errors > 0 || len(result.Wrong) > 0 {
+			t.Errorf("%s: %+v, wrong %+v", result.Name(), *side, result.Wrong)
 		}
 	}
 }

@@ -210,12 +210,12 @@ func pushWhileTaken(g *gallery) {
 	report(g.t, "a push", pushed)
 }
 
-// pushInOrders pushes jobs with the same keys in two orders at once: calls that wait for each other
-// crosswise must come out of it by themselves.
+// pushInOrders pushes jobs with the same keys in several orders at once: calls must not wait for each other
+// in a circle, or come out of it by themselves.
 func pushInOrders(g *gallery) {
 	w := g.worker(newQueue())
-	orders := [][]int{{0, 1, 2}, {2, 1, 0}}
-	names := []string{unique(8), unique(8), unique(8)}
+	orders := [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 3, 0, 2}, {2, 0, 3, 1}, {3, 0, 2, 1}, {0, 3, 1, 2}}
+	names := []string{unique(8), unique(8), unique(8), unique(8)}
 	stored := make([]int, len(orders))
 	report(g.t, "Queue.PushMany", together(len(orders), func(i int) error {
 		request := &mediav1.PushManyRequest{}
@@ -234,5 +234,5 @@ func pushInOrders(g *gallery) {
 	for _, n := range stored {
 		sum += n
 	}
-	equal(g, "jobs that are told to be queued, of several with each of 3 keys", sum, len(names))
+	equal(g, "jobs that are told to be queued, of several with each of 4 keys", sum, len(names))
 }

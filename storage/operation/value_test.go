@@ -2,6 +2,7 @@ package operation_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"strings"
@@ -327,5 +328,46 @@ func TestNewResponse(t *testing.T) {
 	row := &trackerv1.LoadResponse{Value: []byte("v")}
 	if got := load.NewResponse([]proto.Message{row}); !proto.Equal(got, row) {
 		t.Errorf("with a row: %v", got)
+	}
+}
+
+// Arguments that should be JSON are read as such before anything is sent, alone and in lists.
+func TestJSONArguments(t *testing.T) {
+	op, _ := load(t, one(`query: "shop.put_query"`, `message In {
+		string one = 1 [(mortise.field) = { kind: JSON }];
+		optional bytes maybe = 2 [(mortise.field) = { kind: JSON }];
+		repeated string many = 3 [(mortise.field) = { kind: JSON }];
+	} message Out {}`)).Lookup("shop.put_query")
+	for name, c := range map[string]struct {
+		one   string
+		maybe []byte
+		many  []string
+		says  string
+	}{
+		"an object":        {one: `{"a": [1, null]}`},
+		"a string":         {one: `"text"`, many: []string{"1", "true"}},
+		"none":             {one: "", says: "one must be JSON"},
+		"half":             {one: `{"a": `, says: "one must be JSON"},
+		"two":              {one: "1 2", says: "one must be JSON"},
+		"an optional one":  {one: "1", maybe: []byte("{"), says: "maybe must be JSON"},
+		"one in a list":    {one: "1", many: []string{"1", "x"}, says: "many element 2 must be JSON"},
+		"an optional good": {one: "1", maybe: []byte("[]")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := op.NewRequest().ProtoReflect()
+			fields := m.Descriptor().Fields()
+			m.Set(fields.ByName("one"), protoreflect.ValueOfString(c.one))
+			if c.maybe != nil {
+				m.Set(fields.ByName("maybe"), protoreflect.ValueOfBytes(c.maybe))
+			}
+			list := m.Mutable(fields.ByName("many")).List()
+			for _, one := range c.many {
+				list.Append(protoreflect.ValueOfString(one))
+			}
+			_, err := op.Values(m.Interface(), clock, nil)
+			if said := fmt.Sprint(err); (err == nil) != (c.says == "") || err != nil && said != c.says {
+				t.Errorf("got %v; expected %q", err, c.says)
+			}
+		})
 	}
 }

@@ -113,7 +113,8 @@ async function deleteViewed() {
   $("confirm-text").textContent = `${name} and every variant of it will be gone for everybody.`;
   $("confirm").returnValue = "no";
   $("confirm").showModal();
-  await new Promise((resolve) => $("confirm").addEventListener("close", resolve, { once: true }));
+  // The event comes a moment after the closing: one may still be on its way from the last time.
+  while ($("confirm").open) await new Promise((resolve) => $("confirm").addEventListener("close", resolve, { once: true }));
   if ($("confirm").returnValue !== "yes") return;
   try {
     await server.delete(picture.alias, picture.token);
