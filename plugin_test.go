@@ -27,7 +27,7 @@ func TestPluginServesItsHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.GetVersion() == "" || info.GetProtocol() != mortise.ProtocolVersion || !slices.Equal(info.GetDomains(), []string{"tracker"}) ||
+	if info.GetVersion() == "" || info.GetProtocol() != mortise.ProtocolVersion || !slices.Equal(info.GetDomains(), []string{"tracker", "media"}) ||
 		!strings.HasPrefix(info.GetServer(), "PostgreSQL ") || info.GetStatementMode() != "prepared" {
 		t.Errorf("Info: %v", info)
 	}

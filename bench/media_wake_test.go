@@ -41,7 +41,9 @@ var wakeTask = func() task {
 type wakeUps struct {
 	storage *storage.Storage
 	host    *mortise.Host
-	conn    *pgx.Conn
+	// conn listens, for the way plain; watch asks what others do, and is nobody else's, since what a
+	// connection did last is forgotten with its next statement.
+	conn, watch *pgx.Conn
 	// pop of each way waits until there is a job.
 	pop map[string]func(ctx context.Context, queue string, worker []byte) (job, error)
 }
@@ -51,7 +53,7 @@ const never = time.Hour
 
 func openWakeUps(ctx context.Context, m *media) (*wakeUps, error) {
 	w := &wakeUps{}
-	for _, open := range []func(context.Context, *media) error{w.openConn, w.openStorage, w.openHost} {
+	for _, open := range []func(context.Context, *media) error{w.openConns, w.openStorage, w.openHost} {
 		if err := open(ctx, m); err != nil {
 			w.close()
 			return nil, err
@@ -71,9 +73,11 @@ func openWakeUps(ctx context.Context, m *media) (*wakeUps, error) {
 	return w, nil
 }
 
-func (w *wakeUps) openConn(ctx context.Context, m *media) (err error) {
-	if w.conn, err = pgx.ConnectConfig(ctx, m.plain.pool.Config().ConnConfig); err != nil {
-		return err
+func (w *wakeUps) openConns(ctx context.Context, m *media) (err error) {
+	for _, conn := range []**pgx.Conn{&w.conn, &w.watch} {
+		if *conn, err = pgx.ConnectConfig(ctx, m.plain.pool.Config().ConnConfig); err != nil {
+			return err
+		}
 	}
 	_, err = w.conn.Exec(ctx, m.plain.listen.text)
 	return err
@@ -121,8 +125,10 @@ func (w *wakeUps) close() {
 	if w.storage != nil {
 		w.storage.Close()
 	}
-	if w.conn != nil {
-		_ = w.conn.Close(context.Background())
+	for _, conn := range []*pgx.Conn{w.conn, w.watch} {
+		if conn != nil {
+			_ = conn.Close(context.Background())
+		}
 	}
 }
 
@@ -196,9 +202,8 @@ func (m *media) wakeUp(ctx context.Context, pusher mediaWay, c *caller) error {
 // awaitLook waits until somebody has looked for a job, as the server's list of connections tells.
 func (m *media) awaitLook(ctx context.Context, since time.Time) error {
 	for looked := false; !looked; {
-		err := m.plain.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND state = 'idle' AND state_change > $1 AND strpos(query, 'media.queue.claim_query') > 0
-			AND pid <> pg_backend_pid())`, since).Scan(&looked)
+		err := m.wake.watch.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'idle' AND state_change > $1 AND strpos(query, 'media.queue.claim_' || 'query') > 0)`, since).Scan(&looked)
 		if err != nil {
 			return fmt.Errorf("waiting until the worker waits: %w", err)
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
 )
 
@@ -31,6 +33,8 @@ const (
 	AcknowledgesByPop Capability = "acknowledges_by_pop"
 	// StoresUploadID: an upload has the id that its request gives.
 	StoresUploadID Capability = "stores_upload_id"
+	// ExpiresUploads: uploads that nobody claims can be deleted by their age.
+	ExpiresUploads Capability = "expires_uploads"
 	// ExclusiveClaims: one at a time generates a variant.
 	ExclusiveClaims Capability = "exclusive_claims"
 	// TellsClaimHeld: whether a claim is lost is told when its heartbeat is sent.
@@ -146,6 +150,12 @@ func uploadAbilities() []mediaAbility {
 			func(g *gallery) bool {
 				given := newUUID()
 				return bytes.Equal(ask(g, g.media.Uploads.Create, &mediav1.CreateUploadRequest{UploadId: given}).UploadId, given)
+			}},
+		{Ability{Capability: ExpiresUploads, Choice: true, BuildsOn: []Capability{UploadsServed}, Operations: keys(uploadsExpire),
+			Says: "uploads that nobody claims are deleted after a while", Fix: "give uploads.expire_query, and keep the time of creation"},
+			func(g *gallery) bool {
+				_, err := g.media.Uploads.Expire(g.ctx, &mediav1.ExpireUploadsRequest{Before: timestamppb.New(longAgo())})
+				return configured(g.t, err)
 			}},
 	}
 }

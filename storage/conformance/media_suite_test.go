@@ -15,7 +15,7 @@ var mediaLacking = map[string][]conformance.Capability{
 	// As it was first planned: hashes without times, short names, aliases that go with their hash, a queue
 	// without attempts and heartbeats, and no uploads.
 	"pict-rs-sketch": {
-		conformance.ExpiresClaims, conformance.KeepsAliasedHashes, conformance.KeepsBlurhash,
+		conformance.ExpiresClaims, conformance.ExpiresUploads, conformance.KeepsAliasedHashes, conformance.KeepsBlurhash,
 		conformance.KeepsCreatedAt, conformance.KeepsMicroseconds, conformance.LongNames,
 		conformance.MarksNewIdentifiers, conformance.UploadsServed, conformance.RetriesJobs, conformance.StoresUploadID, conformance.TellsAttempts,
 		conformance.TellsClaimed, conformance.TellsQueueTime, conformance.UniqueJobs,

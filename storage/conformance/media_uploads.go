@@ -10,9 +10,10 @@ import (
 	"github.com/mortise-storage/mortise/storage/fault"
 )
 
-// mediaUploadCases are the behaviours of uploads in the background. That old ones expire is the work of
-// the service by itself: no call makes it do so, and no case here is about it.
-func mediaUploadCases() []mediaCase { return slices.Concat(uploadLifeCases(), uploadWaitCases()) }
+// mediaUploadCases are the behaviours of uploads in the background.
+func mediaUploadCases() []mediaCase {
+	return slices.Concat(uploadLifeCases(), uploadWaitCases(), uploadExpiryCases())
+}
 
 // Results of uploads as hosts write them.
 const (

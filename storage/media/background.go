@@ -21,7 +21,7 @@ func (s *Service) tasks() []schedule.Task {
 }
 
 func (v view) expireInterval() time.Duration {
-	if !v.configured(mediav1.Operations_UploadExpire_FullMethodName) {
+	if !v.configured(mediav1.Uploads_Expire_FullMethodName) {
 		return 0
 	}
 	return v.settings.GetUploadsExpireInterval().AsDuration()
@@ -54,7 +54,7 @@ func (s *Service) Close() { s.schedule.Close() }
 func (s *Service) expireUploads(ctx context.Context) {
 	v := s.begin()
 	before := v.Now().Add(-v.settings.GetUploadsExpireAfter().AsDuration())
-	call, err := v.Call(mediav1.Operations_UploadExpire_FullMethodName, &mediav1.UploadExpireParameters{Before: timestamppb.New(before)})
+	call, err := v.Call(mediav1.Uploads_Expire_FullMethodName, &mediav1.ExpireUploadsRequest{Before: timestamppb.New(before)})
 	if err == nil {
 		v.Run(ctx, query.Calls(call))
 		err = call.Err

@@ -107,7 +107,7 @@ func (d *mediaData) upkeep() []*Case {
 		alone(mediav1.Hashes_Count_FullMethodName, false, &mediav1.CountRequest{}), length, continuing, health,
 		alone(mediav1.Operations_VariantExpireClaims_FullMethodName, true, &mediav1.StaleParameters{StaleBefore: d.longAgo()}),
 		alone(mediav1.Operations_QueueRequeueStale_FullMethodName, true, &mediav1.RequeueStaleParameters{StaleBefore: d.longAgo(), Now: now}),
-		alone(mediav1.Operations_UploadExpire_FullMethodName, true, &mediav1.UploadExpireParameters{Before: d.longAgo()}),
+		alone(mediav1.Uploads_Expire_FullMethodName, true, &mediav1.ExpireUploadsRequest{Before: d.longAgo()}),
 		clear,
 	}
 }

@@ -55,6 +55,9 @@ func (r *reading) canBeNull(column *column) string {
 }
 
 func (c *checker) nullable(r *reading, result *operation.Column, column *column, why string, at int) {
+	if r.op.Spec.GetNullIsEmpty() {
+		return // the same as no row
+	}
 	if result.Optional {
 		if r.op.Spec.GetResult() == annotation.Result_SCALAR && r.op.Spec.GetEmpty() == annotation.Empty_NOT_FOUND {
 			c.report(problem.Info, c.named(r, ruleNullIsPresent), r, at, "NULL values count as present: "+column.String()+" is nullable, so a key can exist without a value",
@@ -62,7 +65,7 @@ func (c *checker) nullable(r *reading, result *operation.Column, column *column,
 		}
 		return
 	}
-	if result.Rules.GetNullIsZero() || result.MayBeMissing() || r.op.Spec.GetNullIsEmpty() {
+	if result.Rules.GetNullIsZero() || result.MayBeMissing() {
 		return
 	}
 	severity, then := problem.Warning, "the call fails"

@@ -28,7 +28,7 @@ func TestQuerySets(t *testing.T) {
 304:17 warning time-without-zone media.queue.heartbeat_query: heartbeat has no time zone; read and written as UTC
 304:17 info churning-index media.queue.heartbeat_query: every refresh rewrites all indexes: heartbeat_index has heartbeat, which changes each time
 335:19 warning index-without-identity media.queue.ack_worker_query: the index heartbeat_index is searched, but not by worker, so rows of others are read and thrown away
-343:38 warning time-without-zone media.uploads.create_query: created_at has no time zone; read and written as UTC, while its default takes the time zone of the session that inserts
+360:19 warning time-without-zone media.uploads.expire_query: created_at has no time zone; read and written as UTC, while its default takes the time zone of the session that inserts
 395:20 info fillfactor media.alias_access.accessed_query: proxies is updated at every request, and its pages keep no room for new versions of their rows
 396:17 warning time-without-zone media.alias_access.accessed_query: accessed has no time zone; read and written as UTC, while its default takes the time zone of the session that inserts
 397:19 warning missing-index media.alias_access.accessed_query: every request reads all of proxies, because no index finds rows by alias; so do media.proxies.remove_query

@@ -7651,27 +7651,27 @@ func (x *UploadCompleteParameters) GetNow() *timestamppb.Timestamp {
 	return nil
 }
 
-type UploadExpireParameters struct {
+type ExpireUploadsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Before        *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *UploadExpireParameters) Reset() {
-	*x = UploadExpireParameters{}
+func (x *ExpireUploadsRequest) Reset() {
+	*x = ExpireUploadsRequest{}
 	mi := &file_mortise_media_v1_media_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *UploadExpireParameters) String() string {
+func (x *ExpireUploadsRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*UploadExpireParameters) ProtoMessage() {}
+func (*ExpireUploadsRequest) ProtoMessage() {}
 
-func (x *UploadExpireParameters) ProtoReflect() protoreflect.Message {
+func (x *ExpireUploadsRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_mortise_media_v1_media_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -7683,12 +7683,12 @@ func (x *UploadExpireParameters) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use UploadExpireParameters.ProtoReflect.Descriptor instead.
-func (*UploadExpireParameters) Descriptor() ([]byte, []int) {
+// Deprecated: Use ExpireUploadsRequest.ProtoReflect.Descriptor instead.
+func (*ExpireUploadsRequest) Descriptor() ([]byte, []int) {
 	return file_mortise_media_v1_media_proto_rawDescGZIP(), []int{139}
 }
 
-func (x *UploadExpireParameters) GetBefore() *timestamppb.Timestamp {
+func (x *ExpireUploadsRequest) GetBefore() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Before
 	}
@@ -8527,8 +8527,8 @@ const file_mortise_media_v1_media_proto_rawDesc = "" +
 	"\x18UploadCompleteParameters\x12%\n" +
 	"\tupload_id\x18\x01 \x01(\fB\b\x82\xf4'\x04\b\x02\x18\x01R\buploadId\x12\x1e\n" +
 	"\x06result\x18\x02 \x01(\tB\x06\x82\xf4'\x02\b\x03R\x06result\x124\n" +
-	"\x03now\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x82\xf4'\x02h\x01R\x03now\"T\n" +
-	"\x16UploadExpireParameters\x12:\n" +
+	"\x03now\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x82\xf4'\x02h\x01R\x03now\"R\n" +
+	"\x14ExpireUploadsRequest\x12:\n" +
 	"\x06before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x82\xf4'\x02\x18\x01R\x06before\"\x85\x01\n" +
 	"\x15ProxyRelateParameters\x12\x18\n" +
 	"\x03url\x18\x01 \x01(\tB\x06\x82\xf4'\x02\x18\x01R\x03url\x12\x1c\n" +
@@ -8654,7 +8654,7 @@ const file_mortise_media_v1_media_proto_rawDesc = "" +
 	"\bComplete\x12!.mortise.media.v1.CompleteRequest\x1a\".mortise.media.v1.CompleteResponse\x12E\n" +
 	"\x04Next\x12\x1d.mortise.media.v1.NextRequest\x1a\x1e.mortise.media.v1.NextResponse\x12\xd8\x01\n" +
 	"\x11RequeueInProgress\x12*.mortise.media.v1.RequeueInProgressRequest\x1a\x1a.mortise.media.v1.Affected\"{\xf2\xf3'w\n" +
-	"%media.queue.requeue_in_progress_query\x10\x01*HRequeueInProgress answers UNIMPLEMENTED; only stale heartbeats free jobs0\x018\x032\xc5\x04\n" +
+	"%media.queue.requeue_in_progress_query\x10\x01*HRequeueInProgress answers UNIMPLEMENTED; only stale heartbeats free jobs0\x018\x032\xdd\x05\n" +
 	"\aUploads\x12Q\n" +
 	"\x04Save\x12#.mortise.media.v1.SaveUploadRequest\x1a$.mortise.media.v1.SaveUploadResponse\x12Q\n" +
 	"\x06Create\x12%.mortise.media.v1.CreateUploadRequest\x1a .mortise.media.v1.UploadResponse\x12~\n" +
@@ -8663,7 +8663,9 @@ const file_mortise_media_v1_media_proto_rawDesc = "" +
 	"\bComplete\x12'.mortise.media.v1.CompleteUploadRequest\x1a\x1a.mortise.media.v1.Affected\x12G\n" +
 	"\x04Wait\x12\x1f.mortise.media.v1.UploadRequest\x1a\x1e.mortise.media.v1.UploadResult\x12z\n" +
 	"\x05Claim\x12\x1f.mortise.media.v1.UploadRequest\x1a\x1a.mortise.media.v1.Affected\"4\xf2\xf3'0\n" +
-	"\x19media.uploads.claim_query\x10\x01\x18\x03 \x010\x02J\tupload_idP\x012\xa1\x03\n" +
+	"\x19media.uploads.claim_query\x10\x01\x18\x03 \x010\x02J\tupload_idP\x01\x12\x95\x01\n" +
+	"\x06Expire\x12&.mortise.media.v1.ExpireUploadsRequest\x1a\x1a.mortise.media.v1.Affected\"G\xf2\xf3'C\n" +
+	"\x1amedia.uploads.expire_query\x10\x01*\x1fuploads that nobody claims stay0\x018\x022\xa1\x03\n" +
 	"\aProxies\x12Q\n" +
 	"\x06Relate\x12\".mortise.media.v1.RelateURLRequest\x1a#.mortise.media.v1.RelateURLResponse\x12\x81\x01\n" +
 	"\aRelated\x12\x1c.mortise.media.v1.URLRequest\x1a!.mortise.media.v1.RelatedResponse\"5\xf2\xf3'1\n" +
@@ -8696,7 +8698,7 @@ const file_mortise_media_v1_media_proto_rawDesc = "" +
 	"identifier\x12z\n" +
 	"\x05Clear\x12\x1e.mortise.media.v1.ClearRequest\x1a\x1a.mortise.media.v1.Affected\"5\xf2\xf3'1\n" +
 	"!media.store_migration.clear_query\x10\x01 \x010\x018\x03\x9a\x01\x0320s\x12c\n" +
-	"\x0eMoveIdentifier\x12'.mortise.media.v1.MoveIdentifierRequest\x1a(.mortise.media.v1.MoveIdentifierResponse2\xd8;\n" +
+	"\x0eMoveIdentifier\x12'.mortise.media.v1.MoveIdentifierRequest\x1a(.mortise.media.v1.MoveIdentifierResponse2\xb8:\n" +
 	"\n" +
 	"Operations\x12\xa8\x01\n" +
 	"\vHealthCheck\x12'.mortise.media.v1.HealthCheckParameters\x1a\x19.mortise.media.v1.Nothing\"U\xf2\xf3'Q\n" +
@@ -8774,9 +8776,7 @@ const file_mortise_media_v1_media_proto_rawDesc = "" +
 	"\fUploadCreate\x12(.mortise.media.v1.UploadCreateParameters\x1a .mortise.media.v1.UploadResponse\"3\xf2\xf3'/\n" +
 	"\x1amedia.uploads.create_query\x10\x02 \x010\x01J\tupload_idP\x01\x12\x8f\x01\n" +
 	"\x0eUploadComplete\x12*.mortise.media.v1.UploadCompleteParameters\x1a\x1a.mortise.media.v1.Affected\"5\xf2\xf3'1\n" +
-	"\x1cmedia.uploads.complete_query\x10\x01 \x010\x01J\tupload_idP\x01\x12\x9d\x01\n" +
-	"\fUploadExpire\x12(.mortise.media.v1.UploadExpireParameters\x1a\x1a.mortise.media.v1.Affected\"G\xf2\xf3'C\n" +
-	"\x1amedia.uploads.expire_query\x10\x01*\x1fuploads that nobody claims stay0\x018\x02\x12\x9e\x01\n" +
+	"\x1cmedia.uploads.complete_query\x10\x01 \x010\x01J\tupload_idP\x01\x12\x9e\x01\n" +
 	"\fUploadListen\x12\x19.mortise.media.v1.Nothing\x1a\x19.mortise.media.v1.Nothing\"X\xf2\xf3'T\n" +
 	"\x1amedia.uploads.listen_query*/those who wait look every uploads.poll_interval0\x018\x02\xa0\x01\x01\x12\xc5\x01\n" +
 	"\fUploadNotify\x12\x1f.mortise.media.v1.UploadRequest\x1a\x19.mortise.media.v1.Nothing\"y\xf2\xf3'u\n" +
@@ -8954,7 +8954,7 @@ var file_mortise_media_v1_media_proto_goTypes = []any{
 	(*QueueNotifyParameters)(nil),      // 139: mortise.media.v1.QueueNotifyParameters
 	(*UploadCreateParameters)(nil),     // 140: mortise.media.v1.UploadCreateParameters
 	(*UploadCompleteParameters)(nil),   // 141: mortise.media.v1.UploadCompleteParameters
-	(*UploadExpireParameters)(nil),     // 142: mortise.media.v1.UploadExpireParameters
+	(*ExpireUploadsRequest)(nil),       // 142: mortise.media.v1.ExpireUploadsRequest
 	(*ProxyRelateParameters)(nil),      // 143: mortise.media.v1.ProxyRelateParameters
 	(*ProxyResolveParameters)(nil),     // 144: mortise.media.v1.ProxyResolveParameters
 	(*OlderAliasesParameters)(nil),     // 145: mortise.media.v1.OlderAliasesParameters
@@ -9032,7 +9032,7 @@ var file_mortise_media_v1_media_proto_depIdxs = []int32{
 	148, // 66: mortise.media.v1.QueueFailParameters.now:type_name -> google.protobuf.Timestamp
 	148, // 67: mortise.media.v1.UploadCreateParameters.now:type_name -> google.protobuf.Timestamp
 	148, // 68: mortise.media.v1.UploadCompleteParameters.now:type_name -> google.protobuf.Timestamp
-	148, // 69: mortise.media.v1.UploadExpireParameters.before:type_name -> google.protobuf.Timestamp
+	148, // 69: mortise.media.v1.ExpireUploadsRequest.before:type_name -> google.protobuf.Timestamp
 	148, // 70: mortise.media.v1.ProxyRelateParameters.now:type_name -> google.protobuf.Timestamp
 	148, // 71: mortise.media.v1.ProxyResolveParameters.accessed:type_name -> google.protobuf.Timestamp
 	148, // 72: mortise.media.v1.OlderAliasesParameters.before:type_name -> google.protobuf.Timestamp
@@ -9100,62 +9100,62 @@ var file_mortise_media_v1_media_proto_depIdxs = []int32{
 	90,  // 134: mortise.media.v1.Uploads.Complete:input_type -> mortise.media.v1.CompleteUploadRequest
 	88,  // 135: mortise.media.v1.Uploads.Wait:input_type -> mortise.media.v1.UploadRequest
 	88,  // 136: mortise.media.v1.Uploads.Claim:input_type -> mortise.media.v1.UploadRequest
-	91,  // 137: mortise.media.v1.Proxies.Relate:input_type -> mortise.media.v1.RelateURLRequest
-	93,  // 138: mortise.media.v1.Proxies.Related:input_type -> mortise.media.v1.URLRequest
-	37,  // 139: mortise.media.v1.Proxies.Remove:input_type -> mortise.media.v1.AliasRequest
-	95,  // 140: mortise.media.v1.Proxies.Resolve:input_type -> mortise.media.v1.ResolveURLRequest
-	96,  // 141: mortise.media.v1.Access.Alias:input_type -> mortise.media.v1.AccessedAliasRequest
-	37,  // 142: mortise.media.v1.Access.AliasAt:input_type -> mortise.media.v1.AliasRequest
-	37,  // 143: mortise.media.v1.Access.RemoveAlias:input_type -> mortise.media.v1.AliasRequest
-	100, // 144: mortise.media.v1.Access.OlderAliases:input_type -> mortise.media.v1.OlderRequest
-	97,  // 145: mortise.media.v1.Access.Variant:input_type -> mortise.media.v1.AccessedVariantRequest
-	50,  // 146: mortise.media.v1.Access.VariantAt:input_type -> mortise.media.v1.VariantRequest
-	50,  // 147: mortise.media.v1.Access.ContainsVariant:input_type -> mortise.media.v1.VariantRequest
-	50,  // 148: mortise.media.v1.Access.RemoveVariant:input_type -> mortise.media.v1.VariantRequest
-	100, // 149: mortise.media.v1.Access.OlderVariants:input_type -> mortise.media.v1.OlderRequest
-	105, // 150: mortise.media.v1.StoreMigration.IsContinuing:input_type -> mortise.media.v1.IsContinuingRequest
-	107, // 151: mortise.media.v1.StoreMigration.MarkMigrated:input_type -> mortise.media.v1.MarkMigratedRequest
-	63,  // 152: mortise.media.v1.StoreMigration.IsMigrated:input_type -> mortise.media.v1.IdentifierRequest
-	109, // 153: mortise.media.v1.StoreMigration.Clear:input_type -> mortise.media.v1.ClearRequest
-	110, // 154: mortise.media.v1.StoreMigration.MoveIdentifier:input_type -> mortise.media.v1.MoveIdentifierRequest
-	112, // 155: mortise.media.v1.Operations.HealthCheck:input_type -> mortise.media.v1.HealthCheckParameters
-	113, // 156: mortise.media.v1.Operations.HashCreate:input_type -> mortise.media.v1.HashCreateParameters
-	12,  // 157: mortise.media.v1.Operations.HashGet:input_type -> mortise.media.v1.HashRequest
-	12,  // 158: mortise.media.v1.Operations.HashCleanup:input_type -> mortise.media.v1.HashRequest
-	114, // 159: mortise.media.v1.Operations.HashBoundByDate:input_type -> mortise.media.v1.BoundByDateParameters
-	115, // 160: mortise.media.v1.Operations.HashFirstPage:input_type -> mortise.media.v1.FirstPageParameters
-	116, // 161: mortise.media.v1.Operations.HashPage:input_type -> mortise.media.v1.PageParameters
-	116, // 162: mortise.media.v1.Operations.HashPrev:input_type -> mortise.media.v1.PageParameters
-	117, // 163: mortise.media.v1.Operations.HashPageByHash:input_type -> mortise.media.v1.PageByHashParameters
-	117, // 164: mortise.media.v1.Operations.HashPrevByHash:input_type -> mortise.media.v1.PageByHashParameters
-	118, // 165: mortise.media.v1.Operations.HashDescribe:input_type -> mortise.media.v1.DescribeParameters
-	120, // 166: mortise.media.v1.Operations.AliasCreate:input_type -> mortise.media.v1.AliasCreateParameters
-	37,  // 167: mortise.media.v1.Operations.AliasResolve:input_type -> mortise.media.v1.AliasRequest
-	37,  // 168: mortise.media.v1.Operations.AliasSiblings:input_type -> mortise.media.v1.AliasRequest
-	47,  // 169: mortise.media.v1.Operations.AliasRemove:input_type -> mortise.media.v1.RemoveAliasRequest
-	122, // 170: mortise.media.v1.Operations.VariantRelate:input_type -> mortise.media.v1.VariantRelateParameters
-	50,  // 171: mortise.media.v1.Operations.VariantRemove:input_type -> mortise.media.v1.VariantRequest
-	12,  // 172: mortise.media.v1.Operations.VariantRemoveAll:input_type -> mortise.media.v1.HashRequest
-	123, // 173: mortise.media.v1.Operations.VariantResolve:input_type -> mortise.media.v1.VariantResolveParameters
-	125, // 174: mortise.media.v1.Operations.VariantClaim:input_type -> mortise.media.v1.VariantClaimParameters
-	126, // 175: mortise.media.v1.Operations.VariantExpireClaims:input_type -> mortise.media.v1.StaleParameters
-	127, // 176: mortise.media.v1.Operations.VariantHeartbeat:input_type -> mortise.media.v1.VariantHeartbeatParameters
-	124, // 177: mortise.media.v1.Operations.VariantRelease:input_type -> mortise.media.v1.ClaimParameters
-	128, // 178: mortise.media.v1.Operations.VariantClaimed:input_type -> mortise.media.v1.ClaimedParameters
-	4,   // 179: mortise.media.v1.Operations.VariantListen:input_type -> mortise.media.v1.Nothing
-	124, // 180: mortise.media.v1.Operations.VariantNotify:input_type -> mortise.media.v1.ClaimParameters
-	130, // 181: mortise.media.v1.Operations.QueuePush:input_type -> mortise.media.v1.QueuePushParameters
-	132, // 182: mortise.media.v1.Operations.QueueRequeueStale:input_type -> mortise.media.v1.RequeueStaleParameters
-	133, // 183: mortise.media.v1.Operations.QueueClaim:input_type -> mortise.media.v1.QueueClaimParameters
-	134, // 184: mortise.media.v1.Operations.QueueComplete:input_type -> mortise.media.v1.HeldJobParameters
-	135, // 185: mortise.media.v1.Operations.QueueFail:input_type -> mortise.media.v1.QueueFailParameters
-	137, // 186: mortise.media.v1.Operations.QueueDiscardExhausted:input_type -> mortise.media.v1.JobIDParameters
-	138, // 187: mortise.media.v1.Operations.QueueAckWorker:input_type -> mortise.media.v1.AckWorkerParameters
-	4,   // 188: mortise.media.v1.Operations.QueueListen:input_type -> mortise.media.v1.Nothing
-	139, // 189: mortise.media.v1.Operations.QueueNotify:input_type -> mortise.media.v1.QueueNotifyParameters
-	140, // 190: mortise.media.v1.Operations.UploadCreate:input_type -> mortise.media.v1.UploadCreateParameters
-	141, // 191: mortise.media.v1.Operations.UploadComplete:input_type -> mortise.media.v1.UploadCompleteParameters
-	142, // 192: mortise.media.v1.Operations.UploadExpire:input_type -> mortise.media.v1.UploadExpireParameters
+	142, // 137: mortise.media.v1.Uploads.Expire:input_type -> mortise.media.v1.ExpireUploadsRequest
+	91,  // 138: mortise.media.v1.Proxies.Relate:input_type -> mortise.media.v1.RelateURLRequest
+	93,  // 139: mortise.media.v1.Proxies.Related:input_type -> mortise.media.v1.URLRequest
+	37,  // 140: mortise.media.v1.Proxies.Remove:input_type -> mortise.media.v1.AliasRequest
+	95,  // 141: mortise.media.v1.Proxies.Resolve:input_type -> mortise.media.v1.ResolveURLRequest
+	96,  // 142: mortise.media.v1.Access.Alias:input_type -> mortise.media.v1.AccessedAliasRequest
+	37,  // 143: mortise.media.v1.Access.AliasAt:input_type -> mortise.media.v1.AliasRequest
+	37,  // 144: mortise.media.v1.Access.RemoveAlias:input_type -> mortise.media.v1.AliasRequest
+	100, // 145: mortise.media.v1.Access.OlderAliases:input_type -> mortise.media.v1.OlderRequest
+	97,  // 146: mortise.media.v1.Access.Variant:input_type -> mortise.media.v1.AccessedVariantRequest
+	50,  // 147: mortise.media.v1.Access.VariantAt:input_type -> mortise.media.v1.VariantRequest
+	50,  // 148: mortise.media.v1.Access.ContainsVariant:input_type -> mortise.media.v1.VariantRequest
+	50,  // 149: mortise.media.v1.Access.RemoveVariant:input_type -> mortise.media.v1.VariantRequest
+	100, // 150: mortise.media.v1.Access.OlderVariants:input_type -> mortise.media.v1.OlderRequest
+	105, // 151: mortise.media.v1.StoreMigration.IsContinuing:input_type -> mortise.media.v1.IsContinuingRequest
+	107, // 152: mortise.media.v1.StoreMigration.MarkMigrated:input_type -> mortise.media.v1.MarkMigratedRequest
+	63,  // 153: mortise.media.v1.StoreMigration.IsMigrated:input_type -> mortise.media.v1.IdentifierRequest
+	109, // 154: mortise.media.v1.StoreMigration.Clear:input_type -> mortise.media.v1.ClearRequest
+	110, // 155: mortise.media.v1.StoreMigration.MoveIdentifier:input_type -> mortise.media.v1.MoveIdentifierRequest
+	112, // 156: mortise.media.v1.Operations.HealthCheck:input_type -> mortise.media.v1.HealthCheckParameters
+	113, // 157: mortise.media.v1.Operations.HashCreate:input_type -> mortise.media.v1.HashCreateParameters
+	12,  // 158: mortise.media.v1.Operations.HashGet:input_type -> mortise.media.v1.HashRequest
+	12,  // 159: mortise.media.v1.Operations.HashCleanup:input_type -> mortise.media.v1.HashRequest
+	114, // 160: mortise.media.v1.Operations.HashBoundByDate:input_type -> mortise.media.v1.BoundByDateParameters
+	115, // 161: mortise.media.v1.Operations.HashFirstPage:input_type -> mortise.media.v1.FirstPageParameters
+	116, // 162: mortise.media.v1.Operations.HashPage:input_type -> mortise.media.v1.PageParameters
+	116, // 163: mortise.media.v1.Operations.HashPrev:input_type -> mortise.media.v1.PageParameters
+	117, // 164: mortise.media.v1.Operations.HashPageByHash:input_type -> mortise.media.v1.PageByHashParameters
+	117, // 165: mortise.media.v1.Operations.HashPrevByHash:input_type -> mortise.media.v1.PageByHashParameters
+	118, // 166: mortise.media.v1.Operations.HashDescribe:input_type -> mortise.media.v1.DescribeParameters
+	120, // 167: mortise.media.v1.Operations.AliasCreate:input_type -> mortise.media.v1.AliasCreateParameters
+	37,  // 168: mortise.media.v1.Operations.AliasResolve:input_type -> mortise.media.v1.AliasRequest
+	37,  // 169: mortise.media.v1.Operations.AliasSiblings:input_type -> mortise.media.v1.AliasRequest
+	47,  // 170: mortise.media.v1.Operations.AliasRemove:input_type -> mortise.media.v1.RemoveAliasRequest
+	122, // 171: mortise.media.v1.Operations.VariantRelate:input_type -> mortise.media.v1.VariantRelateParameters
+	50,  // 172: mortise.media.v1.Operations.VariantRemove:input_type -> mortise.media.v1.VariantRequest
+	12,  // 173: mortise.media.v1.Operations.VariantRemoveAll:input_type -> mortise.media.v1.HashRequest
+	123, // 174: mortise.media.v1.Operations.VariantResolve:input_type -> mortise.media.v1.VariantResolveParameters
+	125, // 175: mortise.media.v1.Operations.VariantClaim:input_type -> mortise.media.v1.VariantClaimParameters
+	126, // 176: mortise.media.v1.Operations.VariantExpireClaims:input_type -> mortise.media.v1.StaleParameters
+	127, // 177: mortise.media.v1.Operations.VariantHeartbeat:input_type -> mortise.media.v1.VariantHeartbeatParameters
+	124, // 178: mortise.media.v1.Operations.VariantRelease:input_type -> mortise.media.v1.ClaimParameters
+	128, // 179: mortise.media.v1.Operations.VariantClaimed:input_type -> mortise.media.v1.ClaimedParameters
+	4,   // 180: mortise.media.v1.Operations.VariantListen:input_type -> mortise.media.v1.Nothing
+	124, // 181: mortise.media.v1.Operations.VariantNotify:input_type -> mortise.media.v1.ClaimParameters
+	130, // 182: mortise.media.v1.Operations.QueuePush:input_type -> mortise.media.v1.QueuePushParameters
+	132, // 183: mortise.media.v1.Operations.QueueRequeueStale:input_type -> mortise.media.v1.RequeueStaleParameters
+	133, // 184: mortise.media.v1.Operations.QueueClaim:input_type -> mortise.media.v1.QueueClaimParameters
+	134, // 185: mortise.media.v1.Operations.QueueComplete:input_type -> mortise.media.v1.HeldJobParameters
+	135, // 186: mortise.media.v1.Operations.QueueFail:input_type -> mortise.media.v1.QueueFailParameters
+	137, // 187: mortise.media.v1.Operations.QueueDiscardExhausted:input_type -> mortise.media.v1.JobIDParameters
+	138, // 188: mortise.media.v1.Operations.QueueAckWorker:input_type -> mortise.media.v1.AckWorkerParameters
+	4,   // 189: mortise.media.v1.Operations.QueueListen:input_type -> mortise.media.v1.Nothing
+	139, // 190: mortise.media.v1.Operations.QueueNotify:input_type -> mortise.media.v1.QueueNotifyParameters
+	140, // 191: mortise.media.v1.Operations.UploadCreate:input_type -> mortise.media.v1.UploadCreateParameters
+	141, // 192: mortise.media.v1.Operations.UploadComplete:input_type -> mortise.media.v1.UploadCompleteParameters
 	4,   // 193: mortise.media.v1.Operations.UploadListen:input_type -> mortise.media.v1.Nothing
 	88,  // 194: mortise.media.v1.Operations.UploadNotify:input_type -> mortise.media.v1.UploadRequest
 	143, // 195: mortise.media.v1.Operations.ProxyRelate:input_type -> mortise.media.v1.ProxyRelateParameters
@@ -9226,62 +9226,62 @@ var file_mortise_media_v1_media_proto_depIdxs = []int32{
 	5,   // 260: mortise.media.v1.Uploads.Complete:output_type -> mortise.media.v1.Affected
 	89,  // 261: mortise.media.v1.Uploads.Wait:output_type -> mortise.media.v1.UploadResult
 	5,   // 262: mortise.media.v1.Uploads.Claim:output_type -> mortise.media.v1.Affected
-	92,  // 263: mortise.media.v1.Proxies.Relate:output_type -> mortise.media.v1.RelateURLResponse
-	94,  // 264: mortise.media.v1.Proxies.Related:output_type -> mortise.media.v1.RelatedResponse
-	5,   // 265: mortise.media.v1.Proxies.Remove:output_type -> mortise.media.v1.Affected
-	44,  // 266: mortise.media.v1.Proxies.Resolve:output_type -> mortise.media.v1.Resolved
-	5,   // 267: mortise.media.v1.Access.Alias:output_type -> mortise.media.v1.Affected
-	98,  // 268: mortise.media.v1.Access.AliasAt:output_type -> mortise.media.v1.AccessedResponse
-	5,   // 269: mortise.media.v1.Access.RemoveAlias:output_type -> mortise.media.v1.Affected
-	102, // 270: mortise.media.v1.Access.OlderAliases:output_type -> mortise.media.v1.OlderAliasBatch
-	5,   // 271: mortise.media.v1.Access.Variant:output_type -> mortise.media.v1.Affected
-	98,  // 272: mortise.media.v1.Access.VariantAt:output_type -> mortise.media.v1.AccessedResponse
-	99,  // 273: mortise.media.v1.Access.ContainsVariant:output_type -> mortise.media.v1.Contained
-	5,   // 274: mortise.media.v1.Access.RemoveVariant:output_type -> mortise.media.v1.Affected
-	104, // 275: mortise.media.v1.Access.OlderVariants:output_type -> mortise.media.v1.OlderVariantBatch
-	106, // 276: mortise.media.v1.StoreMigration.IsContinuing:output_type -> mortise.media.v1.Continuing
-	5,   // 277: mortise.media.v1.StoreMigration.MarkMigrated:output_type -> mortise.media.v1.Affected
-	108, // 278: mortise.media.v1.StoreMigration.IsMigrated:output_type -> mortise.media.v1.Migrated
-	5,   // 279: mortise.media.v1.StoreMigration.Clear:output_type -> mortise.media.v1.Affected
-	111, // 280: mortise.media.v1.StoreMigration.MoveIdentifier:output_type -> mortise.media.v1.MoveIdentifierResponse
-	4,   // 281: mortise.media.v1.Operations.HealthCheck:output_type -> mortise.media.v1.Nothing
-	5,   // 282: mortise.media.v1.Operations.HashCreate:output_type -> mortise.media.v1.Affected
-	20,  // 283: mortise.media.v1.Operations.HashGet:output_type -> mortise.media.v1.HashInfo
-	5,   // 284: mortise.media.v1.Operations.HashCleanup:output_type -> mortise.media.v1.Affected
-	22,  // 285: mortise.media.v1.Operations.HashBoundByDate:output_type -> mortise.media.v1.OrderedHash
-	22,  // 286: mortise.media.v1.Operations.HashFirstPage:output_type -> mortise.media.v1.OrderedHash
-	22,  // 287: mortise.media.v1.Operations.HashPage:output_type -> mortise.media.v1.OrderedHash
-	41,  // 288: mortise.media.v1.Operations.HashPrev:output_type -> mortise.media.v1.HashResponse
-	22,  // 289: mortise.media.v1.Operations.HashPageByHash:output_type -> mortise.media.v1.OrderedHash
-	41,  // 290: mortise.media.v1.Operations.HashPrevByHash:output_type -> mortise.media.v1.HashResponse
-	119, // 291: mortise.media.v1.Operations.HashDescribe:output_type -> mortise.media.v1.DescribeRow
-	121, // 292: mortise.media.v1.Operations.AliasCreate:output_type -> mortise.media.v1.AliasCreated
-	44,  // 293: mortise.media.v1.Operations.AliasResolve:output_type -> mortise.media.v1.Resolved
-	42,  // 294: mortise.media.v1.Operations.AliasSiblings:output_type -> mortise.media.v1.Alias
-	5,   // 295: mortise.media.v1.Operations.AliasRemove:output_type -> mortise.media.v1.Affected
-	5,   // 296: mortise.media.v1.Operations.VariantRelate:output_type -> mortise.media.v1.Affected
-	5,   // 297: mortise.media.v1.Operations.VariantRemove:output_type -> mortise.media.v1.Affected
-	5,   // 298: mortise.media.v1.Operations.VariantRemoveAll:output_type -> mortise.media.v1.Affected
-	44,  // 299: mortise.media.v1.Operations.VariantResolve:output_type -> mortise.media.v1.Resolved
-	5,   // 300: mortise.media.v1.Operations.VariantClaim:output_type -> mortise.media.v1.Affected
-	5,   // 301: mortise.media.v1.Operations.VariantExpireClaims:output_type -> mortise.media.v1.Affected
-	5,   // 302: mortise.media.v1.Operations.VariantHeartbeat:output_type -> mortise.media.v1.Affected
-	5,   // 303: mortise.media.v1.Operations.VariantRelease:output_type -> mortise.media.v1.Affected
-	129, // 304: mortise.media.v1.Operations.VariantClaimed:output_type -> mortise.media.v1.Claimed
-	4,   // 305: mortise.media.v1.Operations.VariantListen:output_type -> mortise.media.v1.Nothing
-	4,   // 306: mortise.media.v1.Operations.VariantNotify:output_type -> mortise.media.v1.Nothing
-	131, // 307: mortise.media.v1.Operations.QueuePush:output_type -> mortise.media.v1.JobID
-	5,   // 308: mortise.media.v1.Operations.QueueRequeueStale:output_type -> mortise.media.v1.Affected
-	77,  // 309: mortise.media.v1.Operations.QueueClaim:output_type -> mortise.media.v1.Job
-	5,   // 310: mortise.media.v1.Operations.QueueComplete:output_type -> mortise.media.v1.Affected
-	136, // 311: mortise.media.v1.Operations.QueueFail:output_type -> mortise.media.v1.Attempts
-	5,   // 312: mortise.media.v1.Operations.QueueDiscardExhausted:output_type -> mortise.media.v1.Affected
-	5,   // 313: mortise.media.v1.Operations.QueueAckWorker:output_type -> mortise.media.v1.Affected
-	4,   // 314: mortise.media.v1.Operations.QueueListen:output_type -> mortise.media.v1.Nothing
-	4,   // 315: mortise.media.v1.Operations.QueueNotify:output_type -> mortise.media.v1.Nothing
-	87,  // 316: mortise.media.v1.Operations.UploadCreate:output_type -> mortise.media.v1.UploadResponse
-	5,   // 317: mortise.media.v1.Operations.UploadComplete:output_type -> mortise.media.v1.Affected
-	5,   // 318: mortise.media.v1.Operations.UploadExpire:output_type -> mortise.media.v1.Affected
+	5,   // 263: mortise.media.v1.Uploads.Expire:output_type -> mortise.media.v1.Affected
+	92,  // 264: mortise.media.v1.Proxies.Relate:output_type -> mortise.media.v1.RelateURLResponse
+	94,  // 265: mortise.media.v1.Proxies.Related:output_type -> mortise.media.v1.RelatedResponse
+	5,   // 266: mortise.media.v1.Proxies.Remove:output_type -> mortise.media.v1.Affected
+	44,  // 267: mortise.media.v1.Proxies.Resolve:output_type -> mortise.media.v1.Resolved
+	5,   // 268: mortise.media.v1.Access.Alias:output_type -> mortise.media.v1.Affected
+	98,  // 269: mortise.media.v1.Access.AliasAt:output_type -> mortise.media.v1.AccessedResponse
+	5,   // 270: mortise.media.v1.Access.RemoveAlias:output_type -> mortise.media.v1.Affected
+	102, // 271: mortise.media.v1.Access.OlderAliases:output_type -> mortise.media.v1.OlderAliasBatch
+	5,   // 272: mortise.media.v1.Access.Variant:output_type -> mortise.media.v1.Affected
+	98,  // 273: mortise.media.v1.Access.VariantAt:output_type -> mortise.media.v1.AccessedResponse
+	99,  // 274: mortise.media.v1.Access.ContainsVariant:output_type -> mortise.media.v1.Contained
+	5,   // 275: mortise.media.v1.Access.RemoveVariant:output_type -> mortise.media.v1.Affected
+	104, // 276: mortise.media.v1.Access.OlderVariants:output_type -> mortise.media.v1.OlderVariantBatch
+	106, // 277: mortise.media.v1.StoreMigration.IsContinuing:output_type -> mortise.media.v1.Continuing
+	5,   // 278: mortise.media.v1.StoreMigration.MarkMigrated:output_type -> mortise.media.v1.Affected
+	108, // 279: mortise.media.v1.StoreMigration.IsMigrated:output_type -> mortise.media.v1.Migrated
+	5,   // 280: mortise.media.v1.StoreMigration.Clear:output_type -> mortise.media.v1.Affected
+	111, // 281: mortise.media.v1.StoreMigration.MoveIdentifier:output_type -> mortise.media.v1.MoveIdentifierResponse
+	4,   // 282: mortise.media.v1.Operations.HealthCheck:output_type -> mortise.media.v1.Nothing
+	5,   // 283: mortise.media.v1.Operations.HashCreate:output_type -> mortise.media.v1.Affected
+	20,  // 284: mortise.media.v1.Operations.HashGet:output_type -> mortise.media.v1.HashInfo
+	5,   // 285: mortise.media.v1.Operations.HashCleanup:output_type -> mortise.media.v1.Affected
+	22,  // 286: mortise.media.v1.Operations.HashBoundByDate:output_type -> mortise.media.v1.OrderedHash
+	22,  // 287: mortise.media.v1.Operations.HashFirstPage:output_type -> mortise.media.v1.OrderedHash
+	22,  // 288: mortise.media.v1.Operations.HashPage:output_type -> mortise.media.v1.OrderedHash
+	41,  // 289: mortise.media.v1.Operations.HashPrev:output_type -> mortise.media.v1.HashResponse
+	22,  // 290: mortise.media.v1.Operations.HashPageByHash:output_type -> mortise.media.v1.OrderedHash
+	41,  // 291: mortise.media.v1.Operations.HashPrevByHash:output_type -> mortise.media.v1.HashResponse
+	119, // 292: mortise.media.v1.Operations.HashDescribe:output_type -> mortise.media.v1.DescribeRow
+	121, // 293: mortise.media.v1.Operations.AliasCreate:output_type -> mortise.media.v1.AliasCreated
+	44,  // 294: mortise.media.v1.Operations.AliasResolve:output_type -> mortise.media.v1.Resolved
+	42,  // 295: mortise.media.v1.Operations.AliasSiblings:output_type -> mortise.media.v1.Alias
+	5,   // 296: mortise.media.v1.Operations.AliasRemove:output_type -> mortise.media.v1.Affected
+	5,   // 297: mortise.media.v1.Operations.VariantRelate:output_type -> mortise.media.v1.Affected
+	5,   // 298: mortise.media.v1.Operations.VariantRemove:output_type -> mortise.media.v1.Affected
+	5,   // 299: mortise.media.v1.Operations.VariantRemoveAll:output_type -> mortise.media.v1.Affected
+	44,  // 300: mortise.media.v1.Operations.VariantResolve:output_type -> mortise.media.v1.Resolved
+	5,   // 301: mortise.media.v1.Operations.VariantClaim:output_type -> mortise.media.v1.Affected
+	5,   // 302: mortise.media.v1.Operations.VariantExpireClaims:output_type -> mortise.media.v1.Affected
+	5,   // 303: mortise.media.v1.Operations.VariantHeartbeat:output_type -> mortise.media.v1.Affected
+	5,   // 304: mortise.media.v1.Operations.VariantRelease:output_type -> mortise.media.v1.Affected
+	129, // 305: mortise.media.v1.Operations.VariantClaimed:output_type -> mortise.media.v1.Claimed
+	4,   // 306: mortise.media.v1.Operations.VariantListen:output_type -> mortise.media.v1.Nothing
+	4,   // 307: mortise.media.v1.Operations.VariantNotify:output_type -> mortise.media.v1.Nothing
+	131, // 308: mortise.media.v1.Operations.QueuePush:output_type -> mortise.media.v1.JobID
+	5,   // 309: mortise.media.v1.Operations.QueueRequeueStale:output_type -> mortise.media.v1.Affected
+	77,  // 310: mortise.media.v1.Operations.QueueClaim:output_type -> mortise.media.v1.Job
+	5,   // 311: mortise.media.v1.Operations.QueueComplete:output_type -> mortise.media.v1.Affected
+	136, // 312: mortise.media.v1.Operations.QueueFail:output_type -> mortise.media.v1.Attempts
+	5,   // 313: mortise.media.v1.Operations.QueueDiscardExhausted:output_type -> mortise.media.v1.Affected
+	5,   // 314: mortise.media.v1.Operations.QueueAckWorker:output_type -> mortise.media.v1.Affected
+	4,   // 315: mortise.media.v1.Operations.QueueListen:output_type -> mortise.media.v1.Nothing
+	4,   // 316: mortise.media.v1.Operations.QueueNotify:output_type -> mortise.media.v1.Nothing
+	87,  // 317: mortise.media.v1.Operations.UploadCreate:output_type -> mortise.media.v1.UploadResponse
+	5,   // 318: mortise.media.v1.Operations.UploadComplete:output_type -> mortise.media.v1.Affected
 	4,   // 319: mortise.media.v1.Operations.UploadListen:output_type -> mortise.media.v1.Nothing
 	4,   // 320: mortise.media.v1.Operations.UploadNotify:output_type -> mortise.media.v1.Nothing
 	5,   // 321: mortise.media.v1.Operations.ProxyRelate:output_type -> mortise.media.v1.Affected

@@ -2774,6 +2774,7 @@ const (
 	Uploads_Complete_FullMethodName = "/mortise.media.v1.Uploads/Complete"
 	Uploads_Wait_FullMethodName     = "/mortise.media.v1.Uploads/Wait"
 	Uploads_Claim_FullMethodName    = "/mortise.media.v1.Uploads/Claim"
+	Uploads_Expire_FullMethodName   = "/mortise.media.v1.Uploads/Expire"
 )
 
 // UploadsClient is the client API for Uploads service.
@@ -2798,6 +2799,9 @@ type UploadsClient interface {
 	Wait(ctx context.Context, in *UploadRequest, opts ...grpc.CallOption) (*UploadResult, error)
 	// Claim takes the upload away; of several callers one succeeds, the others have FAILED_PRECONDITION.
 	Claim(ctx context.Context, in *UploadRequest, opts ...grpc.CallOption) (*Affected, error)
+	// Expire deletes uploads that were created strictly before a time and that nobody claimed. The service
+	// does so by itself, every uploads.expire_interval.
+	Expire(ctx context.Context, in *ExpireUploadsRequest, opts ...grpc.CallOption) (*Affected, error)
 }
 
 type uploadsClient struct {
@@ -2868,6 +2872,16 @@ func (c *uploadsClient) Claim(ctx context.Context, in *UploadRequest, opts ...gr
 	return out, nil
 }
 
+func (c *uploadsClient) Expire(ctx context.Context, in *ExpireUploadsRequest, opts ...grpc.CallOption) (*Affected, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Affected)
+	err := c.cc.Invoke(ctx, Uploads_Expire_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UploadsServer is the server API for Uploads service.
 // All implementations must embed UnimplementedUploadsServer
 // for forward compatibility.
@@ -2890,6 +2904,9 @@ type UploadsServer interface {
 	Wait(context.Context, *UploadRequest) (*UploadResult, error)
 	// Claim takes the upload away; of several callers one succeeds, the others have FAILED_PRECONDITION.
 	Claim(context.Context, *UploadRequest) (*Affected, error)
+	// Expire deletes uploads that were created strictly before a time and that nobody claimed. The service
+	// does so by itself, every uploads.expire_interval.
+	Expire(context.Context, *ExpireUploadsRequest) (*Affected, error)
 	mustEmbedUnimplementedUploadsServer()
 }
 
@@ -2917,6 +2934,9 @@ func (UnimplementedUploadsServer) Wait(context.Context, *UploadRequest) (*Upload
 }
 func (UnimplementedUploadsServer) Claim(context.Context, *UploadRequest) (*Affected, error) {
 	return nil, status.Error(codes.Unimplemented, "method Claim not implemented")
+}
+func (UnimplementedUploadsServer) Expire(context.Context, *ExpireUploadsRequest) (*Affected, error) {
+	return nil, status.Error(codes.Unimplemented, "method Expire not implemented")
 }
 func (UnimplementedUploadsServer) mustEmbedUnimplementedUploadsServer() {}
 func (UnimplementedUploadsServer) testEmbeddedByValue()                 {}
@@ -3047,6 +3067,24 @@ func _Uploads_Claim_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Uploads_Expire_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExpireUploadsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UploadsServer).Expire(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Uploads_Expire_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UploadsServer).Expire(ctx, req.(*ExpireUploadsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Uploads_ServiceDesc is the grpc.ServiceDesc for Uploads service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -3077,6 +3115,10 @@ var Uploads_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Claim",
 			Handler:    _Uploads_Claim_Handler,
+		},
+		{
+			MethodName: "Expire",
+			Handler:    _Uploads_Expire_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -4066,7 +4108,6 @@ const (
 	Operations_QueueNotify_FullMethodName           = "/mortise.media.v1.Operations/QueueNotify"
 	Operations_UploadCreate_FullMethodName          = "/mortise.media.v1.Operations/UploadCreate"
 	Operations_UploadComplete_FullMethodName        = "/mortise.media.v1.Operations/UploadComplete"
-	Operations_UploadExpire_FullMethodName          = "/mortise.media.v1.Operations/UploadExpire"
 	Operations_UploadListen_FullMethodName          = "/mortise.media.v1.Operations/UploadListen"
 	Operations_UploadNotify_FullMethodName          = "/mortise.media.v1.Operations/UploadNotify"
 	Operations_ProxyRelate_FullMethodName           = "/mortise.media.v1.Operations/ProxyRelate"
@@ -4176,8 +4217,6 @@ type OperationsClient interface {
 	UploadCreate(ctx context.Context, in *UploadCreateParameters, opts ...grpc.CallOption) (*UploadResponse, error)
 	// UploadComplete sets the result of an upload that exists, and must not create one.
 	UploadComplete(ctx context.Context, in *UploadCompleteParameters, opts ...grpc.CallOption) (*Affected, error)
-	// UploadExpire deletes uploads that were created before a time and that nobody claimed.
-	UploadExpire(ctx context.Context, in *UploadExpireParameters, opts ...grpc.CallOption) (*Affected, error)
 	// UploadListen subscribes the listener's connection to uploads.listen_channel.
 	UploadListen(ctx context.Context, in *Nothing, opts ...grpc.CallOption) (*Nothing, error)
 	// UploadNotify sends the upload's id as payload on the channel.
@@ -4626,16 +4665,6 @@ func (c *operationsClient) UploadComplete(ctx context.Context, in *UploadComplet
 	return out, nil
 }
 
-func (c *operationsClient) UploadExpire(ctx context.Context, in *UploadExpireParameters, opts ...grpc.CallOption) (*Affected, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(Affected)
-	err := c.cc.Invoke(ctx, Operations_UploadExpire_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 func (c *operationsClient) UploadListen(ctx context.Context, in *Nothing, opts ...grpc.CallOption) (*Nothing, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Nothing)
@@ -4842,8 +4871,6 @@ type OperationsServer interface {
 	UploadCreate(context.Context, *UploadCreateParameters) (*UploadResponse, error)
 	// UploadComplete sets the result of an upload that exists, and must not create one.
 	UploadComplete(context.Context, *UploadCompleteParameters) (*Affected, error)
-	// UploadExpire deletes uploads that were created before a time and that nobody claimed.
-	UploadExpire(context.Context, *UploadExpireParameters) (*Affected, error)
 	// UploadListen subscribes the listener's connection to uploads.listen_channel.
 	UploadListen(context.Context, *Nothing) (*Nothing, error)
 	// UploadNotify sends the upload's id as payload on the channel.
@@ -4987,9 +5014,6 @@ func (UnimplementedOperationsServer) UploadCreate(context.Context, *UploadCreate
 }
 func (UnimplementedOperationsServer) UploadComplete(context.Context, *UploadCompleteParameters) (*Affected, error) {
 	return nil, status.Error(codes.Unimplemented, "method UploadComplete not implemented")
-}
-func (UnimplementedOperationsServer) UploadExpire(context.Context, *UploadExpireParameters) (*Affected, error) {
-	return nil, status.Error(codes.Unimplemented, "method UploadExpire not implemented")
 }
 func (UnimplementedOperationsServer) UploadListen(context.Context, *Nothing) (*Nothing, error) {
 	return nil, status.Error(codes.Unimplemented, "method UploadListen not implemented")
@@ -5670,24 +5694,6 @@ func _Operations_UploadComplete_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
-func _Operations_UploadExpire_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(UploadExpireParameters)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(OperationsServer).UploadExpire(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: Operations_UploadExpire_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(OperationsServer).UploadExpire(ctx, req.(*UploadExpireParameters))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
 func _Operations_UploadListen_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(Nothing)
 	if err := dec(in); err != nil {
@@ -5970,10 +5976,6 @@ var Operations_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UploadComplete",
 			Handler:    _Operations_UploadComplete_Handler,
-		},
-		{
-			MethodName: "UploadExpire",
-			Handler:    _Operations_UploadExpire_Handler,
 		},
 		{
 			MethodName: "UploadListen",

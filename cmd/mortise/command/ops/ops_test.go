@@ -117,8 +117,12 @@ func TestCard(t *testing.T) {
 // loads without an unknown key.
 func TestKeysAreThoseOfTheFile(t *testing.T) {
 	values := map[string]string{"_timeout": "1s", "timeout": "1s", "_max_rows": "2", "_column": "x"}
-	groups := map[string]map[string]string{}
+	sections := map[string]map[string]map[string]string{} // keys by section and group
 	for _, entry := range decode(t, must(t, "--json")).Operations {
+		if sections[entry.Section] == nil {
+			sections[entry.Section] = map[string]map[string]string{}
+		}
+		groups := sections[entry.Section]
 		for _, key := range entry.Keys {
 			parts := strings.Split(strings.TrimPrefix(key.Key, entry.Section+"."), ".")
 			group, name := strings.Join(parts[:len(parts)-1], "."), parts[len(parts)-1]
@@ -134,28 +138,34 @@ func TestKeysAreThoseOfTheFile(t *testing.T) {
 			groups[group][name] = value
 		}
 	}
-	var text strings.Builder
-	for name, value := range groups[""] {
-		text.WriteString("  " + name + ": " + value + "\n")
-	}
-	for group, keys := range groups {
-		if group == "" {
-			continue
-		}
-		text.WriteString("  " + group + ":\n")
-		for name, value := range keys {
-			text.WriteString("    " + name + ": " + value + "\n")
-		}
-	}
 	t.Setenv("MORTISE_DATABASE", "host=x")
-	_, problems := mortise.LoadWith(commandtest.Queries(t, text.String()), contract(t))
-	for _, p := range problems {
-		if p.Rule == "unknown-key" {
-			t.Errorf("%s", p)
+	for section, groups := range sections {
+		text := "connection_string: ${MORTISE_DATABASE}\n" + section + ":\n"
+		for name, value := range groups[""] {
+			text += "  " + name + ": " + value + "\n"
 		}
-	}
-	if !strings.Contains(text.String(), "add_affected_column") {
-		t.Errorf("there is too little in\n%s", text.String())
+		for group, keys := range groups {
+			if group == "" {
+				continue
+			}
+			text += "  " + group + ":\n"
+			for name, value := range keys {
+				text += "    " + name + ": " + value + "\n"
+			}
+		}
+		path := filepath.Join(t.TempDir(), "queries.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, problems := mortise.LoadWith(path, contract(t))
+		for _, p := range problems {
+			if p.Rule == "unknown-key" {
+				t.Errorf("%s", p)
+			}
+		}
+		if !strings.Contains(text, "_affected_column") {
+			t.Errorf("there is too little in\n%s", text)
+		}
 	}
 }
 

@@ -92,7 +92,8 @@ func TestEveryOperation(t *testing.T) {
 			}
 			before, ran := contents(t, dsn), 0
 			for _, op := range contract.Operations() {
-				if _, given := config.Storage.Sources.ByKey[op.Key]; given || op.Spec.GetDefaultQuery() != "" {
+				_, given := config.Storage.Sources.ByKey[op.Key]
+				if byDefault := op.Spec.GetDefaultQuery() != "" && config.Storage.Settings[op.Section] != nil; given || byDefault {
 					checkRan(t, op.Key, set[1], literal.ExampleWords(op))
 					checkRan(t, op.Key, set[1], allWords(op))
 					ran++
@@ -145,7 +146,8 @@ func checkRan(t *testing.T, key, file string, words []string) {
 	if d.Operation != arguments[0] || got.Stderr != "" {
 		t.Errorf("mortise run %s: %s%s", strings.Join(arguments, " "), got.Stdout, got.Stderr)
 	}
-	if got.Status != 0 && (d.Error == nil || d.Error.Reason != "REJECTED") {
+	// The tables may refuse made-up values: of a type, or because they refer to nothing.
+	if got.Status != 0 && (d.Error == nil || d.Error.Reason != "REJECTED" && d.Error.SQLState != "23503") {
 		t.Errorf("mortise run %s: status %d, %s", strings.Join(arguments, " "), got.Status, got.Stdout)
 	}
 }

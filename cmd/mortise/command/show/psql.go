@@ -42,6 +42,10 @@ func (v *view) prepare() string {
 		fmt.Fprintf(&b, "--   $%d  @%s  %s\n", a.Number, a.Name, a.Kind)
 	}
 	sql := strings.TrimRight(v.SQL, " \t\r\n")
+	if !preparable(v.statement.Compiled().Command) && len(values) == 0 { // LISTEN, for example
+		fmt.Fprintf(&b, "BEGIN;\n%s\n;\nROLLBACK;\n", sql)
+		return b.String()
+	}
 	if !preparable(v.statement.Compiled().Command) {
 		fmt.Fprintf(&b, "-- SQL's PREPARE does not take this command; this is for psql 16 and later.\nBEGIN;\n%s\n%s\nROLLBACK;\n", sql, bind(values))
 		return b.String()
