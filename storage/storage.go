@@ -312,13 +312,7 @@ func (s *Storage) whyNot() (State, string) {
 
 // Drain ends calls that wait for something to happen, with UNAVAILABLE, and lets all others go on. It is
 // for the time between the decision to end and Close.
-func (s *Storage) Drain() {
-	for _, one := range s.domains {
-		if waiting, ok := one.(interface{ Drain() }); ok {
-			waiting.Drain()
-		}
-	}
-}
+func (s *Storage) Drain() { s.hub.Drain() }
 
 // Close stops the background work, waits for calls that are under way, closes the connections and
 // stops an embedded server. It may be called more than once.

@@ -105,7 +105,7 @@ func (s aliases) Siblings(ctx context.Context, request *mediav1.AliasRequest) (*
 	if err := v.read(ctx, list); err != nil {
 		return nil, err
 	}
-	return &mediav1.AliasList{Aliases: rowsOf[*mediav1.Alias](list)}, nil
+	return &mediav1.AliasList{Aliases: query.RowsOf[*mediav1.Alias](list)}, nil
 }
 
 // siblings returns the call that lists them; nil if the alias is unknown.

@@ -181,6 +181,6 @@ func (v view) claimedCall(r *mediav1.WaitVariantRequest) (*query.Call, error) {
 		return nil, nil
 	}
 	return v.Call(mediav1.Operations_VariantClaimed_FullMethodName, &mediav1.ClaimedParameters{
-		Key: claimKey(r.GetHash(), r.GetVariant()), StaleBefore: timestamppb.New(v.staleBefore(v.settings.GetVariantsStaleAfter().AsDuration())),
+		Key: claimKey(r.GetHash(), r.GetVariant()), StaleBefore: timestamppb.New(v.Now().Add(-v.settings.GetVariantsStaleAfter().AsDuration())),
 		Hash: r.GetHash(), Variant: r.GetVariant()})
 }

@@ -57,7 +57,7 @@ func (d *descriptions) joined(ctx context.Context) error {
 	if err := d.read(ctx, call); err != nil {
 		return err
 	}
-	for _, row := range rowsOf[*mediav1.DescribeRow](call) {
+	for _, row := range query.RowsOf[*mediav1.DescribeRow](call) {
 		one := d.byHash[string(row.GetHash())]
 		if one == nil {
 			d.BadRow(call.Statement.Operation, "hash", "was not asked for")
@@ -100,7 +100,7 @@ func (d *descriptions) oneByOne(ctx context.Context) error {
 	}
 	for i, hash := range d.hashes {
 		one := d.byHash[string(hash)]
-		for _, alias := range rowsOf[*mediav1.Alias](aliases[i]) {
+		for _, alias := range query.RowsOf[*mediav1.Alias](aliases[i]) {
 			one.Aliases = append(one.Aliases, alias.GetAlias())
 		}
 		if identifiers[i].Found() {

@@ -36,12 +36,12 @@ func (s hashes) Contents(ctx context.Context, request *mediav1.ContentsRequest) 
 	}
 	response := &mediav1.ContentsResponse{Info: row.info()}
 	if aliases := lists[mediav1.Aliases_ForHash_FullMethodName]; aliases != nil {
-		for _, one := range rowsOf[*mediav1.Alias](aliases) {
+		for _, one := range query.RowsOf[*mediav1.Alias](aliases) {
 			response.Aliases = append(response.Aliases, &mediav1.AliasToken{Alias: one.GetAlias()})
 		}
 	}
 	if variants := lists[mediav1.Variants_ForHash_FullMethodName]; variants != nil {
-		response.Variants = rowsOf[*mediav1.Variant](variants)
+		response.Variants = query.RowsOf[*mediav1.Variant](variants)
 	}
 	if request.GetWithTokens() {
 		err = v.addTokens(ctx, response.GetAliases())

@@ -8,11 +8,9 @@ package media
 
 import (
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	mediav1 "github.com/mortise-storage/mortise/api/mortise/media/v1"
 	"github.com/mortise-storage/mortise/storage/fault"
@@ -29,7 +27,6 @@ const Section = "media"
 type Service struct {
 	executor *query.Executor
 	logger   *slog.Logger
-	hub      *wake.Hub
 	topics   topics
 	metrics  *metrics
 	schedule *schedule.Schedule
@@ -39,13 +36,14 @@ type Service struct {
 // set in use, where they must hold a value in every field, as the configuration's defaults give. hub
 // is the process's; whoever made it starts and closes it, and tells it of reloads.
 func New(executor *query.Executor, logger *slog.Logger, registerer prometheus.Registerer, hub *wake.Hub) *Service {
-	s := &Service{executor: executor, logger: logger, hub: hub, metrics: newMetrics(registerer)}
+	s := &Service{executor: executor, logger: logger, metrics: newMetrics(registerer)}
 	s.topics = s.makeTopics(hub)
 	s.schedule = schedule.New(logger, s.tasks()...)
 	return s
 }
 
-// Register adds the services of the API. Their annotated methods are not implemented here.
+// Register adds the services of the API that have composed methods. The annotated ones among their methods
+// have generic handlers, which package storage makes.
 func (s *Service) Register(registrar grpc.ServiceRegistrar) {
 	mediav1.RegisterRepoServer(registrar, repo{Service: s})
 	mediav1.RegisterHashesServer(registrar, hashes{Service: s})
@@ -114,18 +112,6 @@ func (s *Service) begin() view {
 
 func (v view) configured(method string) bool { return v.Statement(method) != nil }
 
-// staleBefore is the time at or before which a heartbeat is stale.
-func (v view) staleBefore(age time.Duration) time.Time { return v.Now().Add(-age) }
-
 func invalid(format string, args ...any) error {
 	return fault.New(fault.InvalidArgument, "", format, args...)
-}
-
-// rowsOf returns the rows of a call as what they are.
-func rowsOf[T proto.Message](c *query.Call) []T {
-	rows := make([]T, len(c.Rows))
-	for i, row := range c.Rows {
-		rows[i] = row.(T)
-	}
-	return rows
 }

@@ -104,7 +104,7 @@ func (p *paging) page(ctx context.Context) (*mediav1.HashPage, error) {
 	if err := p.read(ctx, calls...); err != nil {
 		return nil, err
 	}
-	hashes, next := cut(rowsOf[*mediav1.OrderedHash](p.rows), p.limit)
+	hashes, next := cut(query.RowsOf[*mediav1.OrderedHash](p.rows), p.limit)
 	page := &mediav1.HashPage{Limit: p.limit, Hashes: hashes}
 	if len(hashes) > 0 {
 		page.Current = proto.String(slugOf(hashes[0].GetHash()))

@@ -51,7 +51,7 @@ func (s hashes) batch(ctx context.Context, from *mediav1.OrderedHash) (*mediav1.
 		return nil, err
 	}
 	batch := &mediav1.HashBatch{}
-	batch.Hashes, batch.Cursor = cut(rowsOf[*mediav1.OrderedHash](call), size)
+	batch.Hashes, batch.Cursor = cut(query.RowsOf[*mediav1.OrderedHash](call), size)
 	if batch.Cursor != nil && proto.Equal(batch.Cursor, from) {
 		return nil, standsStill(call)
 	}

@@ -22,7 +22,7 @@ func (s access) OlderAliases(request *mediav1.OlderRequest, stream grpc.ServerSt
 	}
 	size := func(v view) int64 { return v.settings.GetAliasAccessBatchSize() }
 	return s.older(stream.Context(), request, size, next, func(call *query.Call) error {
-		return stream.Send(&mediav1.OlderAliasBatch{Aliases: rowsOf[*mediav1.OlderAlias](call)})
+		return stream.Send(&mediav1.OlderAliasBatch{Aliases: query.RowsOf[*mediav1.OlderAlias](call)})
 	})
 }
 
@@ -37,7 +37,7 @@ func (s access) OlderVariants(request *mediav1.OlderRequest, stream grpc.ServerS
 	}
 	size := func(v view) int64 { return v.settings.GetVariantAccessBatchSize() }
 	return s.older(stream.Context(), request, size, next, func(call *query.Call) error {
-		return stream.Send(&mediav1.OlderVariantBatch{Variants: rowsOf[*mediav1.OlderVariant](call)})
+		return stream.Send(&mediav1.OlderVariantBatch{Variants: query.RowsOf[*mediav1.OlderVariant](call)})
 	})
 }
 

@@ -81,9 +81,6 @@ func (s *Service) notified() bool {
 	return listens
 }
 
-// Drain ends the calls that wait, with UNAVAILABLE; all others go on.
-func (s *Service) Drain() { s.hub.Drain() }
-
 // The part of a caller's time that is left for the answer. A call that waits ends so long before its
 // deadline: the caller then learns from the answer why, and not from the lack of one, and the last
 // look, which may have taken a job, is answered in time.

@@ -84,6 +84,15 @@ func (c *Call) Reset() {
 // Found says whether a row came back.
 func (c *Call) Found() bool { return len(c.Rows) > 0 }
 
+// RowsOf returns the rows of a call as what they are.
+func RowsOf[T proto.Message](c *Call) []T {
+	rows := make([]T, len(c.Rows))
+	for i, row := range c.Rows {
+		rows[i] = row.(T)
+	}
+	return rows
+}
+
 // Encode returns the wire form of the call's arguments under a plan. A value that the database's
 // type cannot hold is found here, before anything is sent: sending it would cost the connection.
 func (c *Call) Encode(p *Plan) ([][]byte, error) {

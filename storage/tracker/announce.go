@@ -229,7 +229,7 @@ func (l *peerList) into(merge *merge) error {
 		if call.Err != nil {
 			return call.Err
 		}
-		for _, peer := range rowsOf[*trackerv1.Peer](call) {
+		for _, peer := range query.RowsOf[*trackerv1.Peer](call) {
 			if isV6(peer.GetAddress()) != l.v6 {
 				l.view.BadRow(call.Statement.Operation, "address", "is of the wrong family")
 				continue

@@ -88,7 +88,7 @@ func (c *counts) swarms() ([]*trackerv1.Swarm, error) {
 
 func (c *counts) scraped() []*trackerv1.Swarm {
 	byHash := make(map[string]*trackerv1.ScrapeRow, len(c.scrape.Rows))
-	for _, row := range rowsOf[*trackerv1.ScrapeRow](c.scrape) {
+	for _, row := range query.RowsOf[*trackerv1.ScrapeRow](c.scrape) {
 		byHash[string(row.GetInfoHash())] = row
 	}
 	swarms := make([]*trackerv1.Swarm, len(c.hashes))

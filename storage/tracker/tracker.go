@@ -12,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	trackerv1 "github.com/mortise-storage/mortise/api/mortise/tracker/v1"
 	"github.com/mortise-storage/mortise/storage/fault"
@@ -70,13 +69,4 @@ func (v view) lifetime() time.Duration { return v.settings.GetPeerLifetime().AsD
 
 func invalid(format string, args ...any) error {
 	return fault.New(fault.InvalidArgument, "", format, args...)
-}
-
-// rowsOf returns the rows of a call as what they are.
-func rowsOf[T proto.Message](c *query.Call) []T {
-	rows := make([]T, len(c.Rows))
-	for i, row := range c.Rows {
-		rows[i] = row.(T)
-	}
-	return rows
 }

@@ -12,7 +12,6 @@ const longestName = 63
 
 // channel returns the name of the channel that a subscription listens on; false if it is neither given
 // nor to be seen in the statement, as with a function that listens.
-
 func (s Subscription) channel() (string, bool) {
 	if s.Channel != "" {
 		return s.Channel, true
